@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Every target sets up what it needs; what is expensive is kept in $(CACHE), keyed by its inputs.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/azora
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Other Pythons of this machine on which the unit tests run as well.
+OTHER_PYTHONS := $(shell tests/checks/other_pythons.sh)
+LAB_NAME ?= azora
+LAB_ARGUMENTS := -e lab_name=$(LAB_NAME) $(ANSIBLE_ARGUMENTS)
+
+venv = $(CACHE)/venv/$(shell { $(1) --version; cat requirements/development.txt; } 2>/dev/null | sha256sum | cut -c1-12)
+VENV := $(call venv,$(PYTHON))
+COLLECTION := .collections/ansible_collections/azora/platform
+# Ansible runs the lab's and the platform's modules with the same interpreter and tools.
+export PATH := $(VENV)/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export UV_CACHE_DIR := $(CACHE)/uv
+# Packages come over TLS as the machine itself trusts it.
+export UV_NATIVE_TLS := true
+
+.PHONY: help
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: up
+up: setup ## Boot the lab (a real Kubernetes cluster) and put the platform on it, verified
+	ansible-playbook playbooks/lab.yml $(LAB_ARGUMENTS)
+	ansible-playbook site.yml $(LAB_ARGUMENTS)
+
+.PHONY: down
+down: setup ## Take the lab away, with everything it made outside the cache
+	ansible-playbook playbooks/lab.yml $(LAB_ARGUMENTS) -e lab_state=absent
+
+.PHONY: test
+test: lint unit sanity galaxy molecule ## Every check: lint, unit tests, sanity, galaxy import, and the whole platform on a lab of its own
+
+.PHONY: lint
+lint: setup ## ruff, mypy, ansible-lint (production), changelog, documentation of every plugin
+	ruff check .
+	ruff format --check .
+	tests/checks/types.sh
+	ansible-lint
+	antsibull-changelog lint
+	tests/checks/plugin_docs.sh
+
+.PHONY: unit
+unit: setup ## The unit tests, on every Python of this machine that the collection supports
+	pytest
+	for python in $(OTHER_PYTHONS); do \
+	  environment=$$(tests/checks/venv.sh "$$python" $(CACHE)); \
+	  "$$environment/bin/python" -m pytest; \
+	done
+	tests/checks/go.sh $(CACHE)
+
+.PHONY: sanity
+sanity: setup ## ansible-test sanity, without an ignore file
+	tests/checks/sanity.sh $(CACHE)
+
+.PHONY: galaxy
+galaxy: setup ## Build the collection and let galaxy-importer judge it
+	tests/checks/galaxy.sh
+
+.PHONY: molecule
+molecule: setup ## molecule scenario "default": lab, site.yml, idempotence, pytest-testinfra
+	molecule test
+
+.PHONY: setup
+setup: $(VENV)/ready $(COLLECTION)
+	@ln -sfn $(VENV) .venv
+
+$(VENV)/ready: requirements/development.txt
+	@tests/checks/venv.sh "$(PYTHON)" $(CACHE) >/dev/null
+
+$(COLLECTION):
+	@mkdir -p $(@D) && ln -sfn ../../.. $@
+
+.PHONY: lock
+lock: setup ## Pin requirements/development.txt anew from requirements/development.in
+	uv pip compile --universal --python-version 3.11 --quiet --no-header --no-emit-index-url --no-emit-find-links --upgrade \
+	  requirements/development.in -o requirements/development.txt
