@@ -1,0 +1,80 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The filters, through Ansible's own plugin loader: found under their names, documented, mistakes told as errors of a filter."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+import yaml
+from ansible.errors import AnsibleFilterError
+
+FILTERS = [
+    "catalogue_mistakes",
+    "catalogue_normalised",
+    "connections",
+    "gateway_api_definitions",
+    "gateway_policies",
+    "gateway_routes",
+    "gateway_settings",
+    "namespaces",
+    "network_policies",
+    "stale_network_policies",
+    "verification_workloads",
+]
+
+
+def module_of(name: str) -> Any:
+    return importlib.import_module(f"ansible_collections.azora.platform.plugins.filter.{name}")
+
+
+def call(name: str, *arguments: Any, **options: Any) -> Any:
+    return module_of(name).FilterModule().filters()[name](*arguments, **options)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_documentation(name: str) -> None:
+    module = module_of(name)
+    documentation = yaml.safe_load(module.DOCUMENTATION)
+    assert documentation["name"] == name
+    assert next(iter(documentation["options"])) == "_input"
+    positional = [part.strip() for part in documentation.get("positional", "_input").split(",")]
+    function = module.FilterModule().filters()[name]
+    parameters = function.__code__.co_varnames[: function.__code__.co_argcount]
+    assert list(documentation["options"]) == positional
+    assert list(parameters)[1:] == positional[1:]
+    assert yaml.safe_load(module.EXAMPLES)
+    assert yaml.safe_load(module.RETURN)["_value"]["type"] in ("list", "dict")
+
+
+def test_from_description_to_everything(platform: dict[str, Any], cluster: dict[str, Any]) -> None:
+    assert call("catalogue_mistakes", platform) == []
+    catalogue = call("catalogue_normalised", platform)
+    policies = call("network_policies", catalogue, cluster)
+    assert call("network_policies", catalogue, cluster, ["azora-es"])[0] in policies
+    assert call("stale_network_policies", catalogue, policies, policies) == []
+    assert len(call("stale_network_policies", catalogue, policies, [])) == len(policies)
+    assert call("namespaces", catalogue, ["azora-es"])[0]["kind"] == "Namespace"
+    assert len(call("gateway_routes", catalogue)) == len(call("gateway_api_definitions", catalogue)) == 6
+    assert call("gateway_settings", catalogue)["listen_port"] == 8080
+    assert call("gateway_policies", catalogue) == {}
+    assert call("connections", catalogue, ["user", "analytics"])
+    assert call("verification_workloads", catalogue, workloads=["user"])[0]["name"] == "user"
+
+
+def test_errors_are_sentences(platform: dict[str, Any], cluster: dict[str, Any]) -> None:
+    catalogue = call("catalogue_normalised", platform)
+    with pytest.raises(AnsibleFilterError, match=r"namespaces: is missing; write a list\. services: is missing"):
+        call("catalogue_normalised", {"name": "empty"})
+    with pytest.raises(AnsibleFilterError, match=r"set catalogue_cluster\.pod_cidrs"):
+        call("network_policies", catalogue, cluster | {"pod_cidrs": []})
+    with pytest.raises(AnsibleFilterError, match="is not a namespace of the catalogue"):
+        call("namespaces", catalogue, ["nowhere"])
+    with pytest.raises(AnsibleFilterError, match="neither a workload nor a store"):
+        call("connections", catalogue, ["nobody"])
+    with pytest.raises(AnsibleFilterError, match="neither a workload nor a store"):
+        call("verification_workloads", catalogue, ["nobody"])
