@@ -1,0 +1,165 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which pod gets a prober, and what each prober does. Decides everything before anything is touched."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.azora.platform.plugins.module_utils._probe_specification import ProbeRequest, probe_requests
+from ansible_collections.azora.platform.plugins.module_utils._prober import Batch
+from ansible_collections.azora.platform.plugins.module_utils._verdict import Target
+from ansible_collections.azora.platform.plugins.module_utils._verification_input import Connection, Workload
+from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod
+
+
+@dataclass
+class PlannedProber:
+    """One ephemeral container to be."""
+
+    workload: Workload
+    pod: Pod
+    container: str
+    batch: Batch
+    is_source: bool = False
+    requests: list[ProbeRequest] = field(default_factory=list)
+    cells: list[tuple[str, int]] = field(default_factory=list)
+
+
+@dataclass
+class Plan:
+    probers: list[PlannedProber] = field(default_factory=list)
+    # Sources that cannot be probed, with the reason.
+    silent_sources: dict[str, str] = field(default_factory=dict)
+
+
+def targets_of(connection: Connection, pods: Mapping[str, Sequence[Pod]]) -> list[Target]:
+    """The addresses behind a destination: every ready pod, or the address given for one outside."""
+    if connection.address is not None:
+        return [Target(connection.address, connection.address)]
+    return [Target(pod.address, pod.name) for pod in pods.get(connection.destination, []) if pod.ready]
+
+
+def plan(
+    workloads: Sequence[Workload],
+    pods: Mapping[str, Sequence[Pod]],
+    connections: Sequence[Connection],
+    *,
+    run: str,
+    checks: Sequence[str],
+    untouched: Sequence[str] = (),
+) -> Plan:
+    """One prober for each pod that has something to tell: its probe paths, its own ports, or a source's connections."""
+    planned = Plan()
+    rows: dict[str, list[Connection]] = {}
+    if "connectivity" in checks:
+        for connection in connections:
+            rows.setdefault(connection.source, []).append(connection)
+    known = {workload.identity: workload for workload in workloads}
+    for stranger in set(rows) - set(known):
+        planned.silent_sources[stranger] = f"{stranger} is not among the workloads given"
+    destinations = _destination_ports(connections)
+    for workload in workloads:
+        identity = workload.identity
+        if identity in untouched:
+            if identity in rows:
+                planned.silent_sources[identity] = f"{identity} is to be left untouched, so nothing was sent from it"
+            continue
+        running = [pod for pod in pods.get(identity, []) if pod.running]
+        source = _source_pod(running, run) if identity in rows else None
+        if identity in rows and source is None:
+            planned.silent_sources[identity] = _no_source(identity, running)
+        for pod in running:
+            prober = PlannedProber(workload, pod, f"azora-verify-{run}", Batch(run=run, address=pod.address))
+            if "probes" in checks:
+                _add_requests(prober)
+            if "connectivity" in checks:
+                prober.batch.own_ports = sorted({*workload.ports.values(), *destinations.get(identity, set())})
+            if source is not None and pod.name == source.name:
+                _add_connections(prober, rows[identity], pods, known)
+            if not prober.batch.empty and not pod.host_network:
+                planned.probers.append(prober)
+    return planned
+
+
+def _destination_ports(connections: Sequence[Connection]) -> dict[str, set[int]]:
+    ports: dict[str, set[int]] = {}
+    for connection in connections:
+        if connection.address is None and connection.protocol == "TCP":
+            ports.setdefault(connection.destination, set()).add(connection.port)
+    return ports
+
+
+def _source_pod(running: Sequence[Pod], run: str) -> Pod | None:
+    """The replica that was asked least often; among equals another one in each run."""
+    candidates = [pod for pod in running if pod.ready and not pod.host_network]
+
+    def order(pod: Pod) -> tuple[int, str]:
+        return pod.probers, hashlib.sha256(f"{run} {pod.name}".encode()).hexdigest()
+
+    return min(candidates, key=order, default=None)
+
+
+def _no_source(identity: str, running: Sequence[Pod]) -> str:
+    if any(pod.ready and pod.host_network for pod in running):
+        return f"{identity} uses its nodes' network, to which no policy applies"
+    return f"{identity} has no ready pod to send from"
+
+
+def _add_requests(prober: PlannedProber) -> None:
+    prober.requests = probe_requests(prober.workload)
+    prober.batch.requests = [
+        {
+            "id": index,
+            "host": prober.pod.address,
+            "port": request.port,
+            "path": request.path,
+            "scheme": request.scheme,
+            "timeout": request.timeout,
+        }
+        for index, request in enumerate(prober.requests)
+    ]
+
+
+def _add_connections(
+    prober: PlannedProber,
+    rows: Sequence[Connection],
+    pods: Mapping[str, Sequence[Pod]],
+    known: Mapping[str, Workload],
+) -> None:
+    prober.is_source = True
+    prober.batch.ask_dns = True
+    cells: dict[tuple[str, int], dict[str, Any]] = {}
+    for row in rows:
+        if row.protocol != "TCP":
+            continue
+        for target in targets_of(row, pods):
+            place = (target.address, row.port)
+            if place not in cells:
+                cells[place] = _cell(len(cells), place, row, known.get(row.destination))
+    prober.cells = list(cells)
+    prober.batch.cells = list(cells.values())
+
+
+def _cell(number: int, place: tuple[str, int], row: Connection, destination: Workload | None) -> dict[str, Any]:
+    cell: dict[str, Any] = {
+        "id": number,
+        "host": place[0],
+        "port": place[1],
+        "expect": "open" if row.allowed else "blocked",
+    }
+    if row.allowed and row.application != "none":
+        cell["application"] = row.application
+        path = (
+            next((one.path for one in probe_requests(destination) if one.port == row.port), "") if destination else ""
+        )
+        if row.application == "http" and path:
+            cell["path"] = path
+        if row.server_name:
+            cell["server_name"] = row.server_name
+    return cell

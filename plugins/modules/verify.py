@@ -1,0 +1,380 @@
+#!/usr/bin/python
+
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: verify
+short_description: Prove that workloads answer their probes and that exactly the declared connections are open
+version_added: 0.1.0
+author: azora.platform contributors (@azora)
+description:
+  - Compares the probes of the live pods with the declared ones, and asks each pod for its probe paths on the pod's own address,
+    as the kubelet does.
+  - Sends real packets from a real replica of every source to every destination, and compares what is open and what is blocked
+    with the expected matrix. What is not declared must be blocked.
+  - The packets come from a prober, an ephemeral container in a pod of the workload itself, so they have exactly its identity,
+    address and node. The prober is a short Python program; it meets the Pod Security level C(restricted), reports through
+    its log and ends by itself.
+  - A verdict is V(OPEN), V(BLOCKED) or V(INCONCLUSIVE). A silent connection counts as V(BLOCKED) only if the same source reached
+    something over the network and something listens on that port; whatever could not be seen is V(INCONCLUSIVE), and that is a
+    mismatch too.
+  - Only what differs from the expectation is tried again, for O(settle_time) at most, since network policies take effect with
+    a delay.
+extends_documentation_fragment:
+  - azora.platform.kubernetes
+  - azora.platform.attributes
+attributes:
+  check_mode:
+    support: partial
+    details:
+      - In check mode no prober is added to any pod. Readiness and declared probes are compared; every connection is V(INCONCLUSIVE).
+      - The module does not fail in check mode, because what check mode did not apply cannot be verified. RV(passed) tells what was
+        found, and RV(complete) is V(false).
+  diff_mode:
+    support: none
+    details:
+      - There is nothing to compare.
+  idempotent:
+    support: full
+    details:
+      - A verification is a check and reports no change. It does leave a trace. Outside check mode each probed pod gets one
+        more ephemeral container, which ends within seconds and stays listed in the pod's specification as long as the pod
+        lives. The Kubernetes API offers no way to take it away. RV(touched_pods) names those pods.
+options:
+  workloads:
+    description:
+      - The workloads, as the filter P(azora.platform.verification_workloads#filter) derives them from the catalogue.
+      - Each is a dictionary with C(name), C(namespace), C(selector) (pod labels), C(replicas) and, where they apply, C(kind)
+        (V(deployment) or V(store)), C(max_replicas), C(container), C(probes) and C(listens).
+      - A workload is called C(namespace/name) in O(connections).
+      - C(probes) has C(liveness), C(readiness) and C(startup), each with C(path), C(port) (a number or a name from C(listens)), C(scheme),
+        C(initial_delay_seconds), C(period_seconds), C(timeout_seconds), C(success_threshold) and C(failure_threshold). What is left
+        out is not compared.
+      - C(listens) is a list of dictionaries with C(name), C(port), C(protocol) and C(application).
+    type: list
+    elements: dict
+    required: true
+  connections:
+    description:
+      - The expected matrix, as the filter P(azora.platform.connections#filter) derives it from the catalogue.
+      - Each row is a dictionary with C(source), C(destination), C(port), C(allowed) and, where they apply, C(protocol), C(application),
+        C(because) and C(kind).
+      - The destination is a workload, all of whose ready pods are tried, or with C(kind) V(external) an address outside the
+        cluster; C(host) is then the name asked for in TLS.
+      - C(application) is V(http), V(https), V(tls), V(redis), V(postgresql), V(kafka) or V(none). An allowed connection must not only open,
+        the application must answer.
+    type: list
+    elements: dict
+    default: []
+  prober_image:
+    description:
+      - Image with C(python3), version 3.9 or later, in its path; nothing else is asked of it.
+      - Required unless in check mode.
+    type: str
+  checks:
+    description:
+      - What to verify.
+    type: list
+    elements: str
+    choices: [probes, connectivity]
+    default: [probes, connectivity]
+  untouched:
+    description:
+      - Workloads, as C(namespace/name), whose pods get no prober.
+      - Connections from them are V(INCONCLUSIVE); leave them out of O(connections). Connections to them are still tried from
+        elsewhere, but count as V(BLOCKED) only where another source gets through.
+    type: list
+    elements: str
+    default: []
+  timeout:
+    description:
+      - Seconds after which no prober is waited for any more. Pulling the image counts.
+    type: int
+    default: 120
+  connect_timeout:
+    description:
+      - Seconds after which a connection without an answer counts as silent.
+    type: float
+    default: 1.0
+  settle_time:
+    description:
+      - Seconds within which what differs from the expectation is tried again.
+    type: float
+    default: 10.0
+  concurrency:
+    description:
+      - How many connections one prober opens at a time.
+    type: int
+    default: 128
+seealso:
+  - module: azora.platform.cluster_info
+"""
+
+EXAMPLES = r"""
+- name: Verify the whole platform from the catalogue
+  azora.platform.verify:
+    workloads: "{{ catalogue | azora.platform.verification_workloads }}"
+    connections: "{{ catalogue | azora.platform.connections }}"
+    prober_image: registry.example/python:3.13-slim
+  register: platform_verification
+
+- name: Verify one pair of workloads, and that nothing else gets in
+  azora.platform.verify:
+    prober_image: registry.example/python:3.13-slim
+    workloads:
+      - name: shop
+        namespace: default
+        selector: {app.kubernetes.io/name: shop}
+        replicas: 2
+        probes:
+          readiness: {path: /health, port: http, period_seconds: 5}
+        listens:
+          - {name: http, port: 8080, application: http}
+      - name: database
+        namespace: data
+        kind: store
+        selector: {app: postgres}
+        replicas: 1
+        listens:
+          - {name: postgresql, port: 5432, application: postgresql}
+    connections:
+      - {source: default/shop, destination: data/database, port: 5432, application: postgresql, allowed: true, kind: store}
+      - {source: data/database, destination: default/shop, port: 8080, allowed: false}
+"""
+
+RETURN = r"""
+passed:
+  description: Whether everything that was looked at is as declared.
+  returned: always, unless the verification could not begin
+  type: bool
+  sample: false
+complete:
+  description: Whether everything could be looked at; V(false) in check mode and whenever something is V(INCONCLUSIVE).
+  returned: always, unless the verification could not begin
+  type: bool
+  sample: true
+summary:
+  description: Counts.
+  returned: always, unless the verification could not begin
+  type: dict
+  sample:
+    workloads: 11
+    pods: 19
+    ready_pods: 19
+    connections: 176
+    allowed: 41
+    denied: 135
+    open: 40
+    blocked: 136
+    inconclusive: 0
+    mismatches: 1
+    probers: 19
+    seconds: 6.3
+workloads:
+  description: One entry for each of O(workloads), in the same order.
+  returned: always, unless the verification could not begin
+  type: list
+  elements: dict
+  contains:
+    workload:
+      description: Namespace and name.
+      returned: always
+      type: str
+      sample: default/user
+    kind:
+      description: The kind as given.
+      returned: always
+      type: str
+      sample: deployment
+    expected_pods:
+      description: How many ready pods there should be.
+      returned: always
+      type: int
+      sample: 2
+    ready_pods:
+      description: How many there are.
+      returned: always
+      type: int
+      sample: 2
+    probes:
+      description: The probes that were declared.
+      returned: always
+      type: list
+      elements: str
+      sample: [liveness, readiness]
+    pods:
+      description: Each pod with its address, node, readiness, restarts, and the answers of its probe paths.
+      returned: always
+      type: list
+      elements: dict
+      sample:
+        - name: default/user-7d9c5b6f4-x2x8k
+          address: 10.128.1.12
+          node: node1
+          ready: true
+          restarts: 0
+          probers: 1
+          probes_as_declared: true
+          answers:
+            - {probes: [liveness, readiness], path: /health, port: 8080, status: 200, milliseconds: 3.1, ok: true, error: null}
+    dns:
+      description: What the name servers of the workload answered.
+      returned: always
+      type: list
+      elements: dict
+      sample:
+        - {server: 10.129.0.10, protocol: UDP, outcome: open, ms: 1.2}
+        - {server: 10.129.0.10, protocol: TCP, outcome: open, ms: 1.9}
+connections:
+  description: One entry for each of O(connections), in the same order, with all that was given and what was found.
+  returned: always, unless the verification could not begin
+  type: list
+  elements: dict
+  contains:
+    expected:
+      description: V(OPEN) or V(BLOCKED).
+      returned: always
+      type: str
+      sample: OPEN
+    verdict:
+      description: V(OPEN), V(BLOCKED) or V(INCONCLUSIVE), from what was observed.
+      returned: always
+      type: str
+      sample: BLOCKED
+    ok:
+      description: Whether the verdict is the expected one and, where it should, the application answered.
+      returned: always
+      type: bool
+      sample: false
+    reason:
+      description: What the verdict rests on.
+      returned: always
+      type: str
+      sample: no answer from pg-1, which listens on 5432
+    answered:
+      description: How the application answered, where it was asked.
+      returned: always
+      type: str
+      sample: SSLRequest S
+    milliseconds:
+      description: How long the connect took.
+      returned: always
+      type: float
+      sample: 0.7
+    attempts:
+      description: How many connects were tried, over all addresses of the destination.
+      returned: always
+      type: int
+      sample: 5
+mismatches:
+  description: Each thing that is not as it should be; a cause of many others comes first.
+  returned: always, unless the verification could not begin
+  type: list
+  elements: dict
+  contains:
+    check:
+      description: V(enforcement), V(readiness), V(probes), V(prober), V(dns) or V(connectivity).
+      returned: always
+      type: str
+      sample: connectivity
+    source:
+      description: The workload that it concerns, or that the connection comes from.
+      returned: always
+      type: str
+      sample: default/user
+    destination:
+      description: The destination of the connection, or the pod.
+      returned: always
+      type: str
+      sample: azora-data/pg
+    port:
+      description: The port, if one is concerned.
+      returned: always
+      type: int
+      sample: 5432
+    expected:
+      description: What should be.
+      returned: always
+      type: str
+      sample: OPEN
+    found:
+      description: What is.
+      returned: always
+      type: str
+      sample: BLOCKED
+    reason:
+      description: What that rests on.
+      returned: always
+      type: str
+      sample: no answer from pg-1, which listens on 5432
+    sentence:
+      description: All of it in one sentence.
+      returned: always
+      type: str
+      sample: >-
+        default/user cannot reach azora-data/pg:5432 (postgresql): expected OPEN, found BLOCKED (no answer from pg-1, which
+        listens on 5432)
+touched_pods:
+  description: The pods that got an ephemeral container.
+  returned: always, unless the verification could not begin
+  type: list
+  elements: str
+  sample: [default/user-7d9c5b6f4-x2x8k]
+table:
+  description: The same for a terminal, line by line.
+  returned: always, unless the verification could not begin
+  type: list
+  elements: str
+  sample:
+    - "FROM ↓ TO →   user  pg"
+    - "default/user        B"
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client import (
+    CONNECTION_OPTIONS,
+    KubernetesClient,
+    KubernetesError,
+)
+from ansible_collections.azora.platform.plugins.module_utils._verification import CHECKS, crowded, order_from, verify
+from ansible_collections.azora.platform.plugins.module_utils._verification_findings import failure_message
+from ansible_collections.azora.platform.plugins.module_utils._verification_input import VerificationError
+
+OPTIONS = {
+    "workloads": {"type": "list", "elements": "dict", "required": True},
+    "connections": {"type": "list", "elements": "dict", "default": []},
+    "prober_image": {"type": "str"},
+    "checks": {"type": "list", "elements": "str", "choices": list(CHECKS), "default": list(CHECKS)},
+    "untouched": {"type": "list", "elements": "str", "default": []},
+    "timeout": {"type": "int", "default": 120},
+    "connect_timeout": {"type": "float", "default": 1.0},
+    "settle_time": {"type": "float", "default": 10.0},
+    "concurrency": {"type": "int", "default": 128},
+}
+
+
+def main() -> None:
+    """Options in, verification, result out; the same structure when it fails."""
+    module = AnsibleModule(argument_spec={**CONNECTION_OPTIONS, **OPTIONS}, supports_check_mode=True)
+    if not (module.check_mode or module.params["prober_image"]):
+        module.fail_json(msg="prober_image is needed: an image with python3 that the nodes can get.")
+    try:
+        order = order_from(module.params, look_only=module.check_mode)
+        outcome = verify(KubernetesClient.from_options(module.params), order)
+    except (KubernetesError, VerificationError) as error:
+        module.fail_json(msg=f"The verification cannot be done: {error}.")
+    for pod in crowded(outcome):
+        module.warn(
+            f"{pod} carries many ephemeral containers of earlier verifications; restart its workload some time."
+        )
+    if outcome["passed"] or module.check_mode:
+        module.exit_json(**outcome)
+    module.fail_json(msg=failure_message(outcome["mismatches"], outcome["summary"]), **outcome)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,326 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Real sockets to probe, and a Kubernetes API whose kubelet runs each ephemeral container as a process of this machine."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.server
+import json
+import pathlib
+import socket
+import socketserver
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+Answer = Callable[[bytes], bytes]
+# An answer without an error; a test may make it another.
+DNS_FLAGS = 0x8180
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    answer: Answer
+    context: ssl.SSLContext | None = None
+
+
+class _Handler(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        server = self.server
+        assert isinstance(server, _Server)
+        connection = self.request
+        with contextlib.suppress(OSError):
+            if server.context is not None:
+                connection = server.context.wrap_socket(connection, server_side=True)
+            request = connection.recv(4096)
+            if request:
+                connection.sendall(server.answer(request))
+
+
+def http_answer(status: int, *, only: str = "/health") -> Answer:
+    def answer(request: bytes) -> bytes:
+        path = request.split(b" ")[1].decode() if request.startswith(b"GET ") else ""
+        code = status if path == only else 404
+        return f"HTTP/1.1 {code} Whatever\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+
+    return answer
+
+
+def redis_answer(request: bytes) -> bytes:
+    return b"-NOAUTH Authentication required.\r\n" if b"PING" in request else b""
+
+
+def postgresql_answer(request: bytes) -> bytes:
+    return b"S" if request == struct.pack("!ii", 8, 80877103) else b""
+
+
+def kafka_answer(request: bytes) -> bytes:
+    """ApiVersions version 0; whatever is not that, a handshake of TLS for one, gets nothing."""
+    if len(request) < 14 or request[4:8] != struct.pack("!hh", 18, 0):
+        return b""
+    return struct.pack("!i", 10) + request[8:12] + struct.pack("!hi", 0, 0)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., int]]:
+    """Start a server on an address of this machine; returns its port."""
+    servers: list[_Server] = []
+
+    def start(answer: Answer, host: str = "127.0.0.1", port: int = 0, context: ssl.SSLContext | None = None) -> int:
+        server = _Server((host, port), _Handler)
+        server.answer, server.context = answer, context
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return int(server.server_address[1])
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def black_hole() -> Iterator[tuple[str, int]]:
+    """An address where nobody answers: a full queue of connections, whose kernel drops every further one."""
+    with contextlib.ExitStack() as sockets:
+        listener = sockets.enter_context(socket.socket())
+        listener.bind(("127.0.0.2", 0))
+        listener.listen(0)
+        place = listener.getsockname()
+        for _turn in range(8):
+            filler = sockets.enter_context(socket.socket())
+            filler.settimeout(0.2)
+            try:
+                filler.connect(place)
+            except TimeoutError:
+                break
+        else:
+            pytest.skip("this kernel takes more connections than a full queue")
+        yield place
+
+
+@pytest.fixture
+def certificate(tmp_path: pathlib.Path) -> ssl.SSLContext:
+    """A server's side of TLS, with a certificate of its own making."""
+    key, chain = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    options = "-x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -subj /CN=llm.outside.example"
+    command = ["openssl", "req", *options.split(), "-keyout", str(key), "-out", str(chain)]
+    made = subprocess.run(command, capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("openssl is not here to make a certificate")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    return context
+
+
+@pytest.fixture
+def name_server() -> Iterator[int]:
+    """DNS over UDP and TCP on one port, that has an address for every name."""
+    for _attempt in range(20):
+        tcp, udp = socket.socket(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        tcp.bind(("127.0.0.1", 0))
+        port = tcp.getsockname()[1]
+        try:
+            udp.bind(("127.0.0.1", port))
+            break
+        except OSError:  # free for the one protocol and not for the other
+            tcp.close()
+            udp.close()
+    tcp.listen()
+
+    def reply(question: bytes) -> bytes:
+        header = question[:2] + struct.pack("!HHHHH", DNS_FLAGS, 1, 1, 0, 0)
+        return header + question[12:] + b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 5, 4) + b"\x0a\x00\x00\x01"
+
+    def over_udp() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                question, client = udp.recvfrom(512)
+                if client is None:  # shut down
+                    return
+                udp.sendto(reply(question), client)
+
+    def over_tcp() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _client = tcp.accept()
+                with connection:
+                    question = connection.recv(514)[2:]
+                    answer = reply(question)
+                    connection.sendall(struct.pack("!H", len(answer)) + answer)
+
+    for loop in (over_udp, over_tcp):
+        threading.Thread(target=loop, daemon=True).start()
+    yield int(port)
+    for one in (udp, tcp):
+        with contextlib.suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
+        one.close()
+
+
+class FakeKubernetes(http.server.ThreadingHTTPServer):
+    """As much of the API as a verification uses. Every request is kept, for assertions on the wire."""
+
+    daemon_threads = True
+
+    def __init__(self, name_server_port: int, directory: pathlib.Path) -> None:
+        super().__init__(("127.0.0.1", 0), _ApiHandler)
+        self.objects: dict[str, Any] = {
+            "/version": {"gitVersion": "v1.37.0", "major": "1", "minor": "37"},
+            "/api": {"kind": "APIVersions", "versions": ["v1"]},
+            "/apis": {"kind": "APIGroupList", "groups": []},
+        }
+        self.pods: dict[tuple[str, str], dict[str, Any]] = {}
+        self.logs: dict[tuple[str, str, str], str] = {}
+        self.requests: list[tuple[str, str, dict[str, str], Any]] = []
+        self.forbidden: set[str] = set()
+        self.waiting_reason = ""
+        # (pod, address, port) that a policy closes: the pod's prober is led to a black hole instead.
+        self.closed: set[tuple[str, str, int]] = set()
+        self.black_hole = ("", 0)
+        self.damage: Callable[[str], str] = lambda log: log
+        self.name_server_port = name_server_port
+        self.resolver = directory / "resolv.conf"
+        self.resolver.write_text("search shop.svc.cluster.test svc.cluster.test\nnameserver 127.0.0.1\n")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def add_pod(self, namespace: str, name: str, address: str, labels: dict[str, str], **more: Any) -> dict[str, Any]:
+        pod = {
+            "metadata": {"namespace": namespace, "name": name, "uid": f"uid-{name}", "labels": labels},
+            "spec": {"nodeName": "node1", "containers": [{"name": "main"}], **more.pop("spec", {})},
+            "status": {
+                "phase": "Running",
+                "podIP": address,
+                "conditions": [{"type": "Ready", "status": "True"}],
+                "containerStatuses": [{"name": "main", "restartCount": 0}],
+                **more.pop("status", {}),
+            },
+        }
+        self.pods[namespace, name] = pod
+        return pod
+
+    def start_container(self, pod: dict[str, Any], container: dict[str, Any]) -> None:
+        """What a kubelet does, in a process of this machine and with a resolv.conf of its own."""
+        statuses = pod["status"].setdefault("ephemeralContainerStatuses", [])
+        status: dict[str, Any] = {"name": container["name"], "state": {"running": {}}}
+        statuses.append(status)
+        if self.waiting_reason:
+            status["state"] = {"waiting": {"reason": self.waiting_reason, "message": "no such image"}}
+            return
+        program, batch = container["args"]
+        arguments = [*container["command"][1:], program, self._as_seen_by(pod["metadata"]["name"], batch)]
+
+        def run() -> None:
+            ended = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+            place = (pod["metadata"]["namespace"], pod["metadata"]["name"], container["name"])
+            self.logs[place] = self.damage(ended.stdout + ended.stderr)
+            status["state"] = {"terminated": {"exitCode": ended.returncode, "message": ended.stderr}}
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def _as_seen_by(self, pod: str, batch: str) -> str:
+        """The batch in this pod's network: its own resolver, and what policies close to it."""
+        document = json.loads(zlib.decompress(base64.b64decode(batch)))
+        for cell in document["cells"]:
+            if (pod, cell["host"], cell["port"]) in self.closed:
+                cell["host"], cell["port"] = self.black_hole
+        if document["dns"]:
+            document["dns"] = {"resolver": str(self.resolver), "port": self.name_server_port}
+        return base64.b64encode(zlib.compress(json.dumps(document).encode())).decode()
+
+
+class _ApiHandler(http.server.BaseHTTPRequestHandler):
+    server: FakeKubernetes
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_arguments: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self._serve("GET")
+
+    def do_POST(self) -> None:
+        self._serve("POST")
+
+    def do_PATCH(self) -> None:
+        self._serve("PATCH")
+
+    def _serve(self, method: str) -> None:
+        size = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(size)) if size else None
+        url = urlsplit(self.path)
+        self.server.requests.append((method, self.path, dict(self.headers), body))
+        parts = url.path.strip("/").split("/")
+        if url.path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews":
+            asked = body["spec"]["resourceAttributes"]
+            right = f"{asked['verb']} {asked['resource']}/{asked['subresource']}"
+            self._send({**body, "status": {"allowed": right not in self.server.forbidden}}, 201)
+        elif len(parts) == 5 and parts[-1] == "pods":
+            items = [pod for (namespace, _name), pod in sorted(self.server.pods.items()) if namespace == parts[3]]
+            self._send({"kind": "PodList", "metadata": {}, "items": items})
+        elif parts[-1] == "ephemeralcontainers" and method == "PATCH":
+            self._add_container(self.server.pods.get((parts[3], parts[5])), body)
+        elif parts[-1] == "log":
+            container = parse_qs(url.query)["container"][0]
+            self._send(self.server.logs.get((parts[3], parts[5], container), ""))
+        elif url.path in self.server.objects:
+            self._send(self.server.objects[url.path])
+        else:
+            message = f"the server could not find {url.path}"
+            self._send({"kind": "Status", "status": "Failure", "code": 404, "message": message}, 404)
+
+    def _add_container(self, pod: dict[str, Any] | None, body: Any) -> None:
+        if pod is None:
+            self._send({"kind": "Status", "code": 404, "message": "pods not found"}, 404)
+            return
+        for container in body["spec"]["ephemeralContainers"]:
+            pod["spec"].setdefault("ephemeralContainers", []).append(container)
+            self.server.start_container(pod, container)
+        self._send(pod)
+
+    def _send(self, answer: Any, status: int = 200) -> None:
+        data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain" if isinstance(answer, str) else "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+@pytest.fixture
+def kubernetes_api(
+    name_server: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FakeKubernetes]:
+    # kubernetes.core keeps its discovery there; and no setting of this machine may lead to another cluster.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in ("K8S_AUTH_HOST", "K8S_AUTH_KUBECONFIG", "K8S_AUTH_CONTEXT", "K8S_AUTH_API_KEY", "KUBECONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    api = FakeKubernetes(name_server, tmp_path)
+    threading.Thread(target=api.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield api
+    api.shutdown()
+    api.server_close()

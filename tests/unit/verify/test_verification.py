@@ -1,0 +1,419 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A whole verification: real probers as processes, real servers as pods, an API server on the wire."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.azora.platform.plugins.module_utils import _verification_probers
+from ansible_collections.azora.platform.plugins.modules import cluster_info, verify
+
+from . import conftest as servers
+
+pytest.importorskip("kubernetes")
+pytest.importorskip("ansible_collections.kubernetes.core.plugins.module_utils.args_common")
+
+SHOP, STORE, OTHER = "default/shop", "data/pg", "default/other"
+
+
+class Platform:
+    """Two pods of a shop, one PostgreSQL, and another service that may not talk to either."""
+
+    def __init__(self, api: servers.FakeKubernetes, serve: Callable[..., int], black_hole: tuple[str, int]) -> None:
+        self.api, self.serve = api, serve
+        api.black_hole = black_hole
+        self.health = {"127.0.0.11": 200, "127.0.0.12": 200, "127.0.0.13": 200}
+        self.http = self._on_all(self.health, self._http)
+        self.sql = serve(servers.postgresql_answer, "127.0.0.21")
+        for name, address in (("shop-a", "127.0.0.11"), ("shop-b", "127.0.0.12"), ("other-a", "127.0.0.13")):
+            self._add_http_pod(name, address)
+        api.add_pod("data", "pg-1", "127.0.0.21", {"cluster": "pg"})
+        # Default deny, but for the one declared connection.
+        shops, others = ("shop-a", "shop-b"), ("other-a",)
+        for pod in shops:
+            self._close(pod, "127.0.0.13", self.http)
+        for pod in others:
+            self._close(pod, "127.0.0.11", self.http)
+            self._close(pod, "127.0.0.12", self.http)
+            self._close(pod, "127.0.0.21", self.sql)
+
+    def _on_all(self, addresses: Any, answer: Callable[[str], servers.Answer]) -> int:
+        port = 0
+        for address in addresses:
+            port = self.serve(answer(address), address, port)
+        return port
+
+    def _http(self, address: str) -> servers.Answer:
+        def answer(request: bytes) -> bytes:  # by what a test makes of its health meanwhile
+            return servers.http_answer(self.health[address])(request)
+
+        return answer
+
+    def _add_http_pod(self, name: str, address: str) -> None:
+        probe = {
+            "httpGet": {"path": "/health", "port": "http", "scheme": "HTTP"},
+            "periodSeconds": 5,
+            "timeoutSeconds": 1,
+        }
+        ports = [{"name": "http", "containerPort": self.http}]
+        app = name.split("-", maxsplit=1)[0]
+        container = {"name": app, "ports": ports, "readinessProbe": probe, "securityContext": {"runAsUser": 10020}}
+        self.api.add_pod("default", name, address, {"app": app}, spec={"containers": [container]})
+
+    def _close(self, pod: str, address: str, port: int) -> None:
+        self.api.closed.add((pod, address, port))
+
+    def options(self, **changes: Any) -> dict[str, Any]:
+        http = [{"name": "http", "port": self.http, "protocol": "TCP", "application": "http"}]
+        sql = [{"name": "postgresql", "port": self.sql, "protocol": "TCP", "application": "postgresql"}]
+        probes = {"readiness": {"path": "/health", "port": "http", "period_seconds": 5, "timeout_seconds": 1}}
+
+        def service(name: str, replicas: int) -> dict[str, Any]:
+            return {
+                "name": name,
+                "namespace": "default",
+                "kind": "deployment",
+                "selector": {"app": name},
+                "replicas": replicas,
+                "container": name,
+                "probes": probes,
+                "listens": http,
+            }
+
+        def row(source: str, destination: str, allowed: bool) -> dict[str, Any]:
+            store = destination == STORE
+            return {
+                "source": source,
+                "destination": destination,
+                "port": self.sql if store else self.http,
+                "port_name": "postgresql" if store else "http",
+                "protocol": "TCP",
+                "application": "postgresql" if store else "http",
+                "allowed": allowed,
+                "because": "shop uses pg" if allowed else "not declared",
+                "kind": "store" if store else "service",
+            }
+
+        store = {
+            "name": "pg",
+            "namespace": "data",
+            "kind": "store",
+            "selector": {"cluster": "pg"},
+            "replicas": 1,
+            "listens": sql,
+        }
+        return {
+            "host": self.api.url,
+            "api_key": "token",
+            "prober_image": "python:3",
+            "connect_timeout": 0.5,
+            "settle_time": 0.0,
+            "timeout": 30,
+            "workloads": [service("shop", 2), service("other", 1), store],
+            "connections": [
+                row(SHOP, STORE, True),
+                row(SHOP, OTHER, False),
+                row(OTHER, SHOP, False),
+                row(OTHER, STORE, False),
+            ],
+            **changes,
+        }
+
+
+@pytest.fixture
+def platform(
+    kubernetes_api: Any, serve: Callable[..., int], black_hole: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> Platform:
+    monkeypatch.setattr(_verification_probers, "LOG_PAUSE", 0.01)
+    return Platform(kubernetes_api, serve, black_hole)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+    """Run a module as Ansible does; its one JSON document."""
+
+    def run(module: Any, *, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+        capsys.readouterr()
+        with patch_module_args({**options, "_ansible_check_mode": check_mode}), pytest.raises(SystemExit):
+            module.main()
+        return dict(json.loads(capsys.readouterr().out))
+
+    return run
+
+
+def test_a_platform_as_declared_passes(platform: Platform, run: Any) -> None:
+    outcome = run(verify, **platform.options())
+    assert not outcome.get("failed"), outcome["msg"]
+    assert (outcome["passed"], outcome["complete"], outcome["changed"]) == (True, True, False)
+    assert [row["verdict"] for row in outcome["connections"]] == ["OPEN", "BLOCKED", "BLOCKED", "BLOCKED"]
+    assert outcome["connections"][0]["answered"] == "SSLRequest S"
+    assert outcome["mismatches"] == []
+    assert outcome["touched_pods"] == ["data/pg-1", "default/other-a", "default/shop-a", "default/shop-b"]
+    summary = outcome["summary"]
+    assert (summary["pods"], summary["ready_pods"], summary["open"], summary["blocked"]) == (4, 4, 1, 3)
+    shop = outcome["workloads"][0]
+    assert [(pod["answers"][0]["status"], pod["answers"][0]["ok"]) for pod in shop["pods"]] == [(200, True)] * 2
+    assert {(one["protocol"], one["outcome"]) for one in shop["dns"]} == {("UDP", "open"), ("TCP", "open")}
+    assert outcome["table"][-1].startswith(
+        "PASSED: 4 of 4 pods ready, 4 connections: 1 open, 3 blocked, 0 inconclusive"
+    )
+
+
+def test_what_goes_over_the_wire(platform: Platform, run: Any) -> None:
+    run(verify, **platform.options())
+    patches = [one for one in platform.api.requests if one[0] == "PATCH"]
+    paths = sorted(path for _method, path, _headers, _body in patches)
+    assert paths == [
+        "/api/v1/namespaces/data/pods/pg-1/ephemeralcontainers",
+        "/api/v1/namespaces/default/pods/other-a/ephemeralcontainers",
+        "/api/v1/namespaces/default/pods/shop-a/ephemeralcontainers",
+        "/api/v1/namespaces/default/pods/shop-b/ephemeralcontainers",
+    ]
+    for _method, _path, headers, body in patches:
+        assert headers["Content-Type"] == "application/strategic-merge-patch+json"
+        (container,) = body["spec"]["ephemeralContainers"]
+        assert container["securityContext"]["runAsNonRoot"] is True
+    users = {body["spec"]["ephemeralContainers"][0]["securityContext"]["runAsUser"] for *_rest, body in patches}
+    assert users == {10020, 65532}
+    reviews = [one for one in platform.api.requests if one[1].endswith("selfsubjectaccessreviews")]
+    assert len(reviews) == 4  # two rights in two namespaces
+
+
+def test_a_missing_policy_names_the_connection_that_no_longer_works(platform: Platform, run: Any) -> None:
+    for pod in ("shop-a", "shop-b"):
+        platform.api.closed.add((pod, "127.0.0.21", platform.sql))
+    outcome = run(verify, **platform.options())
+    assert outcome["failed"]
+    (mismatch,) = outcome["mismatches"]
+    assert (mismatch["source"], mismatch["destination"], mismatch["port"]) == (SHOP, STORE, platform.sql)
+    assert (mismatch["expected"], mismatch["found"]) == ("OPEN", "BLOCKED")
+    assert outcome["msg"] == (
+        f"1 mismatch: {SHOP} cannot reach {STORE}:{platform.sql} (postgresql): expected OPEN, found BLOCKED"
+        f" (no answer from pg-1, which listens on {platform.sql})."
+    )
+
+
+def test_an_allow_all_policy_names_each_connection_and_the_one_cause_first(platform: Platform, run: Any) -> None:
+    platform.api.closed.clear()
+    outcome = run(verify, **platform.options())
+    assert outcome["failed"]
+    first, *rest = outcome["mismatches"]
+    assert (first["check"], first["source"], first["found"]) == ("enforcement", "*", "OPEN")
+    assert outcome["msg"].startswith("4 mismatches: All 3 connections that should be closed are open: policies are not")
+    assert [(one["source"], one["destination"], one["found"]) for one in rest] == [
+        (SHOP, OTHER, "OPEN"),
+        (OTHER, SHOP, "OPEN"),
+        (OTHER, STORE, "OPEN"),
+    ]
+
+
+def test_one_leak_to_one_replica_is_a_leak(platform: Platform, run: Any) -> None:
+    platform.api.closed.discard(("other-a", "127.0.0.12", platform.http))
+    outcome = run(verify, **platform.options())
+    (mismatch,) = outcome["mismatches"]
+    assert mismatch["sentence"] == (
+        f"{OTHER} can reach {SHOP}:{platform.http} (http), which nothing declares:"
+        " expected BLOCKED, found OPEN (shop-b accepted the connection)"
+    )
+
+
+def test_a_pod_whose_health_does_not_answer_is_named(platform: Platform, run: Any) -> None:
+    platform.health["127.0.0.12"] = 503
+    platform.api.pods["default", "shop-b"]["status"]["conditions"] = [
+        {"type": "Ready", "status": "False", "message": "containers with unready status: [shop]"}
+    ]
+    outcome = run(verify, **platform.options())
+    told = [one["sentence"] for one in outcome["mismatches"]]
+    assert told == [
+        f"{SHOP} should have 2 ready pods and has 1; not ready: shop-b (containers with unready status: [shop])",
+        f"pod default/shop-b does not pass GET /health on its own address, port {platform.http} (readiness):"
+        " expected 200 to 399, found status 503",
+    ]
+
+
+def test_a_live_probe_that_is_not_the_declared_one_is_named(platform: Platform, run: Any) -> None:
+    platform.api.pods["default", "shop-a"]["spec"]["containers"][0]["readinessProbe"]["periodSeconds"] = 60
+    outcome = run(verify, **platform.options(checks=["probes"]))
+    (mismatch,) = outcome["mismatches"]
+    assert mismatch["sentence"] == (
+        "the readiness probe of pod default/shop-a is not as declared: expected period 5, found period 60"
+    )
+    assert outcome["connections"] == []
+
+
+def test_a_missing_right_is_told_by_its_name(platform: Platform, run: Any) -> None:
+    platform.api.forbidden = {"patch pods/ephemeralcontainers"}
+    outcome = run(verify, **platform.options(checks=["connectivity"]))
+    assert not [one for one in platform.api.requests if one[0] == "PATCH"]
+    assert {row["verdict"] for row in outcome["connections"]} == {"INCONCLUSIVE"}
+    reason = "this user may not patch pods/ephemeralcontainers in default"
+    assert f"none of the 2 connections from {SHOP} could be judged: {reason}" in outcome["msg"]
+    assert outcome["complete"] is False
+
+
+def test_an_image_that_cannot_be_pulled_is_told_at_once(platform: Platform, run: Any) -> None:
+    platform.api.waiting_reason = "ImagePullBackOff"
+    outcome = run(verify, **platform.options())
+    assert "cannot start (ImagePullBackOff: no such image)" in outcome["msg"]
+    assert outcome["summary"]["inconclusive"] == 4
+    assert outcome["summary"]["seconds"] < 10
+
+
+def test_a_prober_that_never_starts_ends_with_the_deadline(platform: Platform, run: Any) -> None:
+    platform.api.waiting_reason = "ContainerCreating"
+    outcome = run(verify, **platform.options(timeout=1))
+    assert "did not report in time (ContainerCreating: no such image)" in outcome["msg"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda log: log[: len(log) // 2], "no end mark"),
+        (lambda _log: "", "no begin mark"),
+        (lambda log: log.replace("open", "shut", 1), "does not match its checksum"),
+    ],
+)
+def test_a_damaged_log_is_inconclusive(platform: Platform, run: Any, damage: Any, reason: str) -> None:
+    platform.api.damage = damage
+    outcome = run(verify, **platform.options())
+    assert outcome["failed"]
+    assert {row["verdict"] for row in outcome["connections"]} == {"INCONCLUSIVE"}
+    assert reason in outcome["msg"]
+
+
+def test_a_pod_that_goes_away_while_it_is_probed(platform: Platform, run: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(
+        platform.api,
+        "start_container",
+        lambda pod, _c: platform.api.pods.pop(("default", pod["metadata"]["name"]), None),
+    )
+    outcome = run(verify, **platform.options(timeout=3))
+    assert "default/other-a went away while its prober ran" in outcome["msg"]
+
+
+def test_a_server_that_is_down_is_not_blocked(platform: Platform, run: Any) -> None:
+    options = platform.options()
+    options["workloads"][2]["listens"][0]["port"] = platform.sql + 1
+    for row in options["connections"]:
+        row["port"] = platform.sql + 1 if row["destination"] == STORE else row["port"]
+    outcome = run(verify, **options)
+    verdicts = {(row["source"], row["destination"]): row["verdict"] for row in outcome["connections"]}
+    assert verdicts[SHOP, STORE] == verdicts[OTHER, STORE] == "INCONCLUSIVE"
+    told = [one["sentence"] for one in outcome["mismatches"]]
+    nothing = f"nothing listens on port {platform.sql + 1} of {STORE}, not even for itself"
+    assert told[0] == f"{nothing}, so 1 connections that should be closed could not be judged"
+    assert told[1].startswith(f"whether {SHOP} reaches {STORE}:{platform.sql + 1} (postgresql) is not known")
+
+
+def test_the_replica_that_was_asked_least_often_is_the_source(platform: Platform, run: Any) -> None:
+    platform.api.pods["default", "shop-a"]["spec"]["ephemeralContainers"] = [{"name": "earlier"}]
+    run(verify, **platform.options(checks=["connectivity"]))
+    asked_dns = [
+        body["spec"]["ephemeralContainers"][0]["name"]
+        for method, path, _headers, body in platform.api.requests
+        if method == "PATCH" and "shop-b" in path
+    ]
+    assert len(asked_dns) == 1
+    outcome = run(verify, **platform.options(checks=["connectivity"]))
+    assert outcome["passed"]
+
+
+def test_untouched_workloads_get_no_prober(platform: Platform, run: Any) -> None:
+    outcome = run(verify, **platform.options(untouched=[STORE]))
+    assert outcome["touched_pods"] == ["default/other-a", "default/shop-a", "default/shop-b"]
+    # The shop gets through, so the port is known to listen.
+    assert outcome["passed"], outcome["msg"]
+
+
+def test_check_mode_touches_nothing_and_says_what_it_did_not_see(platform: Platform, run: Any) -> None:
+    outcome = run(verify, check_mode=True, **platform.options())
+    assert {method for method, *_rest in platform.api.requests} == {"GET"}
+    assert (outcome["passed"], outcome["complete"], outcome["touched_pods"]) == (True, False, [])
+    assert {row["verdict"] for row in outcome["connections"]} == {"INCONCLUSIVE"}
+    assert outcome["connections"][0]["reason"] == "check mode adds no prober to any pod"
+    assert outcome["table"][-1].startswith("NOT COMPLETE")
+
+
+def test_check_mode_reports_what_differs_without_failing(platform: Platform, run: Any) -> None:
+    platform.api.pods.pop(("default", "shop-b"))
+    outcome = run(verify, check_mode=True, **platform.options())
+    assert not outcome.get("failed")
+    assert [one["sentence"] for one in outcome["mismatches"]] == [
+        f"{SHOP} should have 2 ready pods and has 1; 1 pods match its selector"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"prober_image": None}, "prober_image is needed"),
+        ({"workloads": [{"namespace": "a"}]}, "workloads[0].name is missing"),
+        ({"workloads": [{"name": "a", "namespace": "b"}]}, "workloads[0].selector must be"),
+        ({"connections": [{"source": "a/b"}]}, "connections[0].allowed must be true or false"),
+        (
+            {"connections": [{"source": "a/b", "destination": "c/d", "port": "http", "allowed": True}]},
+            "connections[0].port must be a whole number, not 'http'",
+        ),
+        ({"settle_time": -1}, "settle_time not less"),
+        ({"host": "http://127.0.0.1:1"}, "no connection to the Kubernetes API"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(platform: Platform, run: Any, changes: Any, sentence: str) -> None:
+    outcome = run(verify, **platform.options(**changes))
+    assert outcome["failed"]
+    assert sentence in outcome["msg"]
+    assert "Traceback" not in outcome["msg"]
+    assert "\n" not in outcome["msg"]
+
+
+def test_cluster_info_returns_facts_and_overrides(platform: Platform, run: Any) -> None:
+    options = {"host": platform.api.url, "api_key": "token"}
+    outcome = run(cluster_info, **options, overrides={"pod_cidrs": ["10.128.0.0/16"]})
+    assert outcome["cluster"]["version"] == "v1.37.0"
+    assert outcome["cluster"]["pod_cidrs"] == ["10.128.0.0/16"]
+    assert outcome["changed"] is False
+    assert run(cluster_info, **options, overrides={"pod_cidr": []})["msg"] == "overrides has unknown facts: pod_cidr."
+
+
+def test_a_whole_report_counts_however_its_container_ended(
+    platform: Platform, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container runtime that restarts meanwhile knows no better than exit code 255."""
+    started = servers.subprocess.run
+
+    def unknown_ending(*arguments: Any, **options: Any) -> Any:
+        ended = started(*arguments, **options)
+        ended.returncode = 255
+        return ended
+
+    monkeypatch.setattr(servers.subprocess, "run", unknown_ending)
+    outcome = run(verify, **platform.options())
+    assert outcome["passed"], outcome["msg"]
+
+
+def test_a_container_that_ended_badly_without_a_report(platform: Platform, run: Any) -> None:
+    platform.api.damage = lambda _log: "OSError: no space left\n"
+    outcome = run(verify, **platform.options(checks=["probes"]))
+    assert 'cannot be used: its log begins otherwise and ends with "OSError: no space left"' in outcome["msg"]
+
+
+def test_a_name_server_without_the_answer_is_named_once(
+    platform: Platform, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "DNS_FLAGS", 0x8183)
+    outcome = run(verify, **platform.options(checks=["connectivity"]))
+    told = [one["sentence"] for one in outcome["mismatches"]]
+    name = "kubernetes.default.svc.cluster.test"
+    port = platform.api.name_server_port
+    assert told == [
+        f"{source} asks DNS at 127.0.0.1:{port} over TCP and UDP: expected an address, found another answer"
+        f" (it answers, but not with an address for {name}: NXDOMAIN)"
+        for source in (OTHER, SHOP)
+    ]
