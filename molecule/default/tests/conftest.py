@@ -1,0 +1,100 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the scenario's tests share: the lab's layout, its API, a client outside the cluster, and playbook runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import kubernetes
+import pytest
+import testinfra
+import yaml
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
+GATEWAY_PORT = 30080
+
+
+def ansible(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
+        "ANSIBLE_FORCE_COLOR": "0",
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    finished = subprocess.run(arguments, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+    if check and finished.returncode:
+        pytest.fail(f"{' '.join(arguments)} ended with {finished.returncode}:\n{finished.stdout}\n{finished.stderr}")
+    return finished
+
+
+@pytest.fixture(scope="session")
+def lab_name() -> str:
+    return os.environ["AZORA_TEST_LAB"]
+
+
+@pytest.fixture(scope="session")
+def lab(lab_name: str) -> dict[str, Any]:
+    """The lab's layout, as the collection itself derives it."""
+    shown = ansible(
+        "ansible", "localhost", "-o", "-m", "ansible.builtin.debug",
+        "-a", "msg={{ lab_name | azora.platform.lab_layout(3, '/var/lib/azora-lab/' ~ lab_name, '/run/azora-lab/' ~ lab_name) | to_json }}",
+        "-e", f"lab_name={lab_name}",
+    )  # fmt: skip
+    message = json.loads(shown.stdout.split("=>", 1)[1])["msg"]
+    return json.loads(message) if isinstance(message, str) else message
+
+
+@pytest.fixture(scope="session")
+def api(lab: dict[str, Any]) -> kubernetes.client.ApiClient:
+    return kubernetes.config.new_client_from_config(lab["kubeconfig"])
+
+
+@pytest.fixture(scope="session")
+def core(api: kubernetes.client.ApiClient) -> kubernetes.client.CoreV1Api:
+    return kubernetes.client.CoreV1Api(api)
+
+
+@pytest.fixture(scope="session")
+def machine() -> Any:
+    return testinfra.get_host("local://")
+
+
+@pytest.fixture(scope="session")
+def outside(lab: dict[str, Any]) -> Callable[..., tuple[int, Any]]:
+    """HTTP through the gateway, from a client outside the cluster: (status, parsed body)."""
+
+    def request(method: str, path: str, body: Any = None, timeout: int = 20) -> tuple[int, Any]:
+        node = lab["nodes"][0]["address"]
+        command = [
+            "nsenter", f"--net=/var/run/netns/{lab['outside']['netns']}",
+            "curl", "--silent", "--show-error", "--max-time", str(timeout), "--request", method,
+            "--write-out", "\n%{http_code}", f"http://{node}:{GATEWAY_PORT}{path}",
+        ]  # fmt: skip
+        if body is not None:
+            command += ["--header", "Content-Type: application/json", "--data", json.dumps(body)]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert answer.returncode == 0, f"{method} {path}: {answer.stderr}"
+        text, _, status = answer.stdout.rpartition("\n")
+        try:
+            return int(status), json.loads(text)
+        except ValueError:
+            return int(status), text
+
+    return request
+
+
+@pytest.fixture(scope="session")
+def verify(lab_name: str) -> Callable[..., subprocess.CompletedProcess[str]]:
+    def run(**extra: Any) -> subprocess.CompletedProcess[str]:
+        variables = yaml.safe_dump({"lab_name": lab_name, **extra}, default_flow_style=True, width=10**6).strip()
+        return ansible("ansible-playbook", "playbooks/verify.yml", "-e", variables, check=False)
+
+    return run

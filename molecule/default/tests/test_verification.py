@@ -1,0 +1,125 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The verification finds what is broken on purpose, and names it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import kubernetes
+import pytest
+
+Verify = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def networking(api: kubernetes.client.ApiClient) -> kubernetes.client.NetworkingV1Api:
+    return kubernetes.client.NetworkingV1Api(api)
+
+
+def test_the_platform_as_it_stands_passes(verify: Verify) -> None:
+    finished = verify()
+    assert finished.returncode == 0, finished.stdout
+    assert "INCONCLUSIVE" not in finished.stdout.split("PLAY RECAP", maxsplit=1)[0].replace("0 inconclusive", "")
+
+
+@pytest.fixture
+def without_policy(networking: kubernetes.client.NetworkingV1Api) -> Iterator[None]:
+    policy = networking.read_namespaced_network_policy("analytics-ingress", "azora-es")
+    networking.delete_namespaced_network_policy("analytics-ingress", "azora-es")
+    yield
+    policy.metadata = kubernetes.client.V1ObjectMeta(
+        name=policy.metadata.name, namespace=policy.metadata.namespace, labels=policy.metadata.labels
+    )
+    networking.create_namespaced_network_policy("azora-es", policy)
+
+
+@pytest.mark.usefixtures("without_policy")
+def test_a_missing_policy_is_named_by_the_connection_that_no_longer_works(verify: Verify) -> None:
+    finished = verify()
+    assert finished.returncode != 0
+    for source in ["default/user", "default/course", "default/enrollment", "default/session", "default/gateway"]:
+        assert f"{source} cannot reach azora-es/analytics:8080" in finished.stdout
+
+
+@pytest.fixture
+def open_door(networking: kubernetes.client.NetworkingV1Api) -> Iterator[None]:
+    specification = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}]}
+    for namespace in ["default", "azora-es"]:
+        networking.create_namespaced_network_policy(
+            namespace, {"metadata": {"name": "open-door", "namespace": namespace}, "spec": specification}
+        )
+    yield
+    for namespace in ["default", "azora-es"]:
+        networking.delete_namespaced_network_policy("open-door", namespace)
+
+
+@pytest.mark.usefixtures("open_door")
+def test_an_allow_all_policy_is_named_by_each_connection_that_should_be_closed(verify: Verify) -> None:
+    finished = verify()
+    assert finished.returncode != 0
+    services = {
+        "default/user": {"azora-es/ai-agent", "azora-es/analytics"},
+        "default/session": {"azora-es/analytics"},
+        "azora-es/llm-wrapper": set(),
+        "azora-es/analytics": set(),
+    }
+    everybody = [
+        *(f"default/{name}" for name in ["user", "course", "enrollment", "session"]),
+        *(f"azora-es/{name}" for name in ["ai-agent", "analytics", "llm-wrapper"]),
+    ]
+    for source, allowed in services.items():
+        for destination in everybody:
+            if destination not in {source, *allowed}:
+                assert f"{source} reaches {destination}:8080" in finished.stdout
+
+
+@pytest.fixture
+def silent_pod(core: kubernetes.client.CoreV1Api, lab: dict[str, Any]) -> Iterator[str]:
+    """A pod whose /health stops answering: the service image knows the signals for it."""
+    pod = core.list_namespaced_pod("default", label_selector="app.kubernetes.io/name=course").items[0].metadata.name
+
+    def signal(name: str) -> None:
+        script = f"import os, signal; os.kill(1, signal.{name})"
+        subprocess.run(
+            ["kubectl", "--kubeconfig", lab["kubeconfig"], "exec", pod, "--", "python3", "-c", script], check=True
+        )
+
+    signal("SIGUSR1")
+    yield pod
+    signal("SIGUSR2")
+
+
+def test_a_health_path_that_stops_answering_is_named_by_its_pod(verify: Verify, silent_pod: str) -> None:
+    finished = verify()
+    assert finished.returncode != 0
+    assert silent_pod in finished.stdout
+
+
+def test_five_mistakes_give_five_sentences_and_change_nothing(
+    verify: Verify, core: kubernetes.client.CoreV1Api
+) -> None:
+    before = {pod.metadata.uid for pod in core.list_pod_for_all_namespaces().items}
+    service = {"name": "alpha", "namespace": "default", "image": "example.org/alpha:1"}
+    finished = verify(
+        catalogue_platform={
+            "name": "broken",
+            "namespaces": [{"name": "default"}],
+            "services": [
+                {**service, "calls": ["nobody"]},
+                {**service, "name": "Beta_2"},
+                {**service, "name": "gamma", "stores": [{"name": "oracle"}]},
+                {**service, "name": "delta", "ports": {"http": 70000}},
+                {**service, "name": "epsilon", "replica": 2},
+            ],
+        }
+    )
+    assert finished.returncode != 0
+    for expected in ["nobody", "Beta_2", "oracle", "70000", "replicas"]:
+        assert expected in finished.stdout, f"no sentence about {expected}"
+    assert "Traceback" not in finished.stdout + finished.stderr
+    assert before == {pod.metadata.uid for pod in core.list_pod_for_all_namespaces().items}

@@ -1,0 +1,11 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stands in for Tyk Gateway in the lab: reads Tyk's configuration, answers as Tyk answers, routes as Tyk routes.
+
+It knows no authentication and no limits yet, so whatever asks for them is refused, never passed.
+"""
+
+from __future__ import annotations
+
+VERSION = "v5.13.1-stand-in"
