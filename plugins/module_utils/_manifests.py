@@ -1,0 +1,99 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every manifest of the platform shares: labels, names inside the cluster, security contexts, checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+
+Manifest = dict[str, t.Any]
+
+CONFIG_CHECKSUM = "azora.platform/config-checksum"
+SECRETS_CHECKSUM = "azora.platform/secrets-checksum"
+TEMPLATE_CHECKSUM = "azora.platform/template-checksum"
+
+
+def manifest(
+    api_version: str,
+    kind: str,
+    name: str,
+    namespace: str | None = None,
+    *,
+    labels: t.Mapping[str, str] | None = None,
+    annotations: t.Mapping[str, str] | None = None,
+    **content: t.Any,
+) -> Manifest:
+    """A manifest with only the keys that are set: what is left out stays the cluster's business."""
+    metadata: Manifest = {"name": name}
+    if namespace:
+        metadata["namespace"] = namespace
+    if labels:
+        metadata["labels"] = dict(labels)
+    if annotations:
+        metadata["annotations"] = dict(annotations)
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}
+
+
+def without_empty(content: t.Mapping[str, t.Any]) -> Manifest:
+    """The mapping without its keys that hold nothing (None, "", [] or {}); 0 and false stay."""
+    return {key: value for key, value in content.items() if value is not None and value not in ("", [], {})}
+
+
+def merged(base: t.Any, over: t.Any) -> t.Any:
+    """`over` laid over `base`: mappings are merged at every depth, anything else is replaced."""
+    if isinstance(base, t.Mapping) and isinstance(over, t.Mapping):
+        result = dict(base)
+        for key, value in over.items():
+            result[key] = merged(result[key], value) if key in result else value
+        return result
+    return over
+
+
+def platform_labels(catalogue: t.Mapping[str, t.Any], name: str, component: str) -> dict[str, str]:
+    """Labels of what belongs to the platform but to none of its workloads."""
+    return {
+        "app.kubernetes.io/name": name,
+        **catalogue["labels"],
+        "app.kubernetes.io/component": component,
+    }
+
+
+def checksum(content: t.Any) -> str:
+    """The same content gives the same text, whatever the order of its keys; it does not reveal the content."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def pod_security_context(*, openshift: bool, run_as_user: int = 0) -> Manifest:
+    """The restricted Pod Security Standard. OpenShift assigns users itself and refuses pods that choose one."""
+    context: Manifest = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    if run_as_user and not openshift:
+        context.update(runAsUser=run_as_user, runAsGroup=run_as_user, fsGroup=run_as_user)
+    return context
+
+
+def container_security_context() -> Manifest:
+    return {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": True,
+    }
+
+
+def of_kind(catalogue: t.Mapping[str, t.Any], kind: str) -> list[Manifest]:
+    """The catalogue's stores of a kind."""
+    return [store for store in catalogue["stores"] if store["kind"] == kind]
+
+
+def uses_of(workload: t.Mapping[str, t.Any], store: t.Mapping[str, t.Any]) -> list[Manifest]:
+    """What a workload uses of a store: a database each, or the topics it produces and consumes."""
+    return [use for use in workload["stores"] if use["name"] == store["name"]]
+
+
+def clients_of(catalogue: t.Mapping[str, t.Any], store: t.Mapping[str, t.Any]) -> list[Manifest]:
+    """The workloads that use a store, in the catalogue's order."""
+    return [workload for workload in catalogue["workloads"] if uses_of(workload, store)]

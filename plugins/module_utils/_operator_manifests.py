@@ -1,0 +1,158 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The vendors' operators: their release manifests fitted to this cluster's namespaces, and the APIs they must serve."""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+from collections.abc import Iterable, Mapping, Sequence
+
+from ansible_collections.azora.platform.plugins.module_utils._manifests import Manifest
+
+# What the roles of the stores use, by the kind of store: custom resource definition → version.
+REQUIRED_DEFINITIONS: dict[str, dict[str, str]] = {
+    "postgresql": {
+        "clusters.postgresql.cnpg.io": "v1",
+        "databases.postgresql.cnpg.io": "v1",
+    },
+    "redis": {
+        "redisenterpriseclusters.app.redislabs.com": "v1",
+        "redisenterprisedatabases.app.redislabs.com": "v1alpha1",
+    },
+    "kafka": {
+        "kafkas.kafka.strimzi.io": "v1",
+        "kafkanodepools.kafka.strimzi.io": "v1",
+        "kafkatopics.kafka.strimzi.io": "v1",
+        "kafkausers.kafka.strimzi.io": "v1",
+    },
+}
+CLUSTER_SCOPED = frozenset(
+    {
+        "APIService",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "PriorityClass",
+        "SecurityContextConstraints",
+        "ValidatingWebhookConfiguration",
+    }
+)
+WATCHED_NAMESPACES = "STRIMZI_NAMESPACE"
+# Bindings that an operator needs in every namespace it watches.
+WATCHED_ROLES = frozenset(
+    {"strimzi-cluster-operator-namespaced", "strimzi-cluster-operator-watched", "strimzi-entity-operator"}
+)
+
+
+def operator_manifests(
+    documents: Iterable[Mapping[str, t.Any] | None], namespace: str, watches: Sequence[str] = ()
+) -> list[Manifest]:
+    """A vendor's manifests, moved into `namespace` and set to watch the given namespaces.
+
+    Namespaces are left out: they, with their labels and their default deny, are the business of the role namespaces.
+    Definitions come first, so that everything else finds them.
+    """
+    moved: list[Manifest] = []
+    for document in documents:
+        if not document or document.get("kind") == "Namespace":
+            continue
+        manifest = copy.deepcopy(dict(document))
+        manifest.pop("status", None)
+        if manifest["kind"] not in CLUSTER_SCOPED:
+            manifest["metadata"]["namespace"] = namespace
+        for subject in manifest.get("subjects") or []:
+            if subject.get("kind") == "ServiceAccount":
+                subject["namespace"] = namespace
+        for webhook in manifest.get("webhooks") or []:
+            _move_service(webhook.get("clientConfig"), namespace)
+        conversion = ((manifest.get("spec") or {}).get("conversion") or {}).get("webhook") or {}
+        _move_service(conversion.get("clientConfig"), namespace)
+        if watches:
+            _watch(manifest, watches)
+        moved.append(manifest)
+        if manifest["kind"] == "RoleBinding" and manifest["roleRef"]["name"] in WATCHED_ROLES:
+            moved.extend(_copies(manifest, [watched for watched in watches if watched != namespace]))
+    return sorted(moved, key=lambda manifest: manifest["kind"] != "CustomResourceDefinition")
+
+
+def _move_service(client: Mapping[str, t.Any] | None, namespace: str) -> None:
+    if client and client.get("service"):
+        client["service"]["namespace"] = namespace
+
+
+def _watch(manifest: Manifest, watches: Sequence[str]) -> None:
+    if manifest["kind"] != "Deployment":
+        return
+    for container in manifest["spec"]["template"]["spec"]["containers"]:
+        for variable in container.get("env") or []:
+            if variable["name"] == WATCHED_NAMESPACES:
+                variable.pop("valueFrom", None)
+                variable["value"] = ",".join(watches)
+
+
+def _copies(binding: Manifest, namespaces: Sequence[str]) -> list[Manifest]:
+    copies = []
+    for namespace in namespaces:
+        other = copy.deepcopy(binding)
+        other["metadata"]["namespace"] = namespace
+        copies.append(other)
+    return copies
+
+
+def required_definitions(catalogue: Mapping[str, t.Any]) -> dict[str, str]:
+    """The definitions that the catalogue's stores need: name → version."""
+    kinds = {store["kind"] for store in catalogue["stores"]}
+    return {name: version for kind in sorted(kinds) for name, version in REQUIRED_DEFINITIONS.get(kind, {}).items()}
+
+
+def definition_findings(catalogue: Mapping[str, t.Any], definitions: Sequence[Mapping[str, t.Any]]) -> list[str]:
+    """One sentence for each definition that is missing, not established, or does not serve the version needed."""
+    present = {entry["metadata"]["name"]: entry for entry in definitions}
+    sentences = []
+    for name, version in required_definitions(catalogue).items():
+        entry = present.get(name)
+        if entry is None:
+            sentences.append(f"the custom resource definition {name} ({version}) is not there")
+            continue
+        served = [item["name"] for item in entry["spec"]["versions"] if item.get("served")]
+        conditions = (entry.get("status") or {}).get("conditions") or []
+        if version not in served:
+            sentences.append(
+                f"the custom resource definition {name} serves {', '.join(served) or 'nothing'}, "
+                f"but {version} is needed: install a newer operator"
+            )
+        elif not any(item["type"] == "Established" and item["status"] == "True" for item in conditions):
+            sentences.append(f"the custom resource definition {name} is not established yet")
+    return sentences
+
+
+def operator_findings(catalogue: Mapping[str, t.Any], deployments: Sequence[Mapping[str, t.Any]]) -> list[str]:
+    """One sentence for each operator of the catalogue whose Deployment is missing or not available."""
+    sentences = []
+    for operator in catalogue.get("operators") or []:
+        found = [
+            entry
+            for entry in deployments
+            if entry["metadata"]["namespace"] == operator["namespace"]
+            and _carries(entry["spec"]["template"]["metadata"].get("labels") or {}, operator["pod_labels"])
+        ]
+        where = f"the operator {operator['name']} in {operator['namespace']}"
+        if not found:
+            sentences.append(f"{where} has no Deployment whose pods carry its labels")
+        for entry in found:
+            status, wanted = entry.get("status") or {}, int(entry["spec"].get("replicas", 1))
+            available = int(status.get("availableReplicas") or 0)
+            updated = int(status.get("updatedReplicas") or 0)
+            is_current = int(status.get("observedGeneration") or 0) >= int(entry["metadata"].get("generation") or 0)
+            if not is_current or min(available, updated) < wanted:
+                sentences.append(f"{where} has {available} of {wanted} pods available")
+    return sentences
+
+
+def _carries(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    return all(labels.get(key) == value for key, value in wanted.items())

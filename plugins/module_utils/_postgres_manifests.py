@@ -1,0 +1,143 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""CloudNativePG: the catalogue's PostgreSQL stores as Cluster and Database resources and the Secrets of their roles."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+
+from ansible_collections.azora.platform.plugins.module_utils._manifests import (
+    Manifest,
+    manifest,
+    merged,
+    of_kind,
+    platform_labels,
+    without_empty,
+)
+
+API_VERSION = "postgresql.cnpg.io/v1"
+
+
+def object_name(store: t.Mapping[str, t.Any], name: str) -> str:
+    """The Kubernetes name of something inside a cluster; PostgreSQL's names may have underscores."""
+    return f"{store['cluster']}-{name.replace('_', '-')}"
+
+
+def owners_of(store: t.Mapping[str, t.Any]) -> list[str]:
+    """The roles that own the store's databases and log in to them."""
+    return list(dict.fromkeys(database["owner"] for database in store["databases"]))
+
+
+def wanted_passwords(catalogue: t.Mapping[str, t.Any]) -> list[Manifest]:
+    """The Secrets whose passwords are generated once: {namespace, name, keys}."""
+    return [
+        {"namespace": store["namespace"], "name": object_name(store, owner), "keys": ["password"]}
+        for store in of_kind(catalogue, "postgresql")
+        for owner in owners_of(store)
+    ]
+
+
+def postgres_secrets(
+    catalogue: t.Mapping[str, t.Any], passwords: t.Mapping[str, t.Mapping[str, str]]
+) -> list[Manifest]:
+    """One Secret for each role; `passwords` maps "namespace/name" to {password: …}."""
+    secrets = []
+    for store in of_kind(catalogue, "postgresql"):
+        for owner in owners_of(store):
+            name = object_name(store, owner)
+            password = passwords[f"{store['namespace']}/{name}"]["password"]
+            secrets.append(
+                manifest(
+                    "v1",
+                    "Secret",
+                    name,
+                    store["namespace"],
+                    # The operator applies a changed password only where it is asked to watch the Secret.
+                    labels={**platform_labels(catalogue, store["name"], "store"), "cnpg.io/reload": "true"},
+                    type="kubernetes.io/basic-auth",
+                    data={
+                        "username": base64.b64encode(owner.encode()).decode(),
+                        "password": base64.b64encode(password.encode()).decode(),
+                    },
+                )
+            )
+    return secrets
+
+
+def postgres_manifests(catalogue: t.Mapping[str, t.Any], settings: t.Mapping[str, t.Any]) -> list[Manifest]:
+    """Clusters, each followed by its Databases."""
+    manifests = []
+    for store in of_kind(catalogue, "postgresql"):
+        manifests.append(_cluster(catalogue, store, settings))
+        manifests.extend(_database(catalogue, store, database) for database in store["databases"])
+    return manifests
+
+
+def _cluster(
+    catalogue: t.Mapping[str, t.Any], store: t.Mapping[str, t.Any], settings: t.Mapping[str, t.Any]
+) -> Manifest:
+    storage_class = settings.get("storage_class")
+    spec = {
+        "instances": int(store["replicas"]),
+        "imageName": settings["image"],
+        "storage": without_empty({"size": settings["storage_size"], "storageClass": storage_class}),
+        "resources": without_empty(settings.get("resources") or {}),
+        "affinity": {
+            "enablePodAntiAffinity": True,
+            "topologyKey": "kubernetes.io/hostname",
+            "podAntiAffinityType": settings["anti_affinity"],
+        },
+        # The operator keeps the PodDisruptionBudgets; a second one on the same pods would make every eviction fail.
+        "enablePDB": True,
+        "enableSuperuserAccess": False,
+        "primaryUpdateStrategy": "unsupervised",
+        "managed": {
+            "roles": [
+                {
+                    "name": owner,
+                    "ensure": "present",
+                    "login": True,
+                    "passwordSecret": {"name": object_name(store, owner)},
+                }
+                for owner in owners_of(store)
+            ]
+        },
+    }
+    if settings.get("wal_storage_size"):
+        spec["walStorage"] = without_empty({"size": settings["wal_storage_size"], "storageClass": storage_class})
+    if settings.get("parameters"):
+        spec["postgresql"] = {"parameters": {key: str(value) for key, value in settings["parameters"].items()}}
+    return manifest(
+        API_VERSION,
+        "Cluster",
+        store["cluster"],
+        store["namespace"],
+        labels=platform_labels(catalogue, store["name"], "store"),
+        spec=merged(without_empty(spec), settings.get("cluster_settings") or {}),
+    )
+
+
+def _database(
+    catalogue: t.Mapping[str, t.Any], store: t.Mapping[str, t.Any], database: t.Mapping[str, t.Any]
+) -> Manifest:
+    spec: Manifest = {
+        "cluster": {"name": store["cluster"]},
+        "name": database["name"],
+        "owner": database["owner"],
+        "ensure": "present",
+        # Deleting the resource must never delete data.
+        "databaseReclaimPolicy": "retain",
+    }
+    if database["extensions"]:
+        spec["extensions"] = [{"name": extension, "ensure": "present"} for extension in database["extensions"]]
+    return manifest(
+        API_VERSION,
+        "Database",
+        object_name(store, database["name"]),
+        store["namespace"],
+        labels=platform_labels(catalogue, store["name"], "store"),
+        spec=spec,
+    )

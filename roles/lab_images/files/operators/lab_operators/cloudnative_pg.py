@@ -1,0 +1,82 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stand-in for the CloudNativePG operator: the same API, one instance a cluster.
+
+Run by kopf; the handlers only wake the reconcilers.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+import kopf
+
+from lab_operators.cloudnative_pg_backups import BackupReconciler
+from lab_operators.cloudnative_pg_cluster import ClusterReconciler
+from lab_operators.cloudnative_pg_databases import ClusterAccess, DatabaseReconciler, DatabaseRoleReconciler
+from lab_operators.cloudnative_pg_instance import CredentialStore
+from lab_operators.cloudnative_pg_manifests import CLUSTER_LABEL, RELOAD_LABEL
+from lab_operators.cloudnative_pg_resources import BACKUPS, CLUSTERS, DATABASE_ROLES, DATABASES, GROUP, VERSION
+from lab_operators.kubernetes_api import KubernetesApi
+from lab_operators.operator_endpoint import OperatorEndpoint
+from lab_operators.reconciler import Reconciler
+
+_api = KubernetesApi.in_cluster("cloudnative-pg")
+_api.register(BACKUPS, CLUSTERS, DATABASES, DATABASE_ROLES)
+_credentials = CredentialStore()
+_access = ClusterAccess(_api, _credentials)
+_clusters = Reconciler(
+    "cluster",
+    ClusterReconciler(_api, _credentials, os.environ.get("POSTGRES_IMAGE_NAME", "")).reconcile,
+)
+_databases = Reconciler("database", DatabaseReconciler(_access).reconcile)
+_roles = Reconciler("databaserole", DatabaseRoleReconciler(_access).reconcile)
+_backups = Reconciler("backup", BackupReconciler(_api).reconcile)
+_endpoint = OperatorEndpoint([_clusters, _databases, _roles, _backups])
+
+
+@kopf.on.startup()
+async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+    settings.posting.enabled = False
+    # kopf says of each event that it was handled; what came of it is said by the reconcilers.
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    settings.watching.server_timeout = 300
+    _endpoint.start()
+    _endpoint.ready.set()
+
+
+@kopf.on.event(GROUP, VERSION, "clusters")
+async def cluster_changed(namespace: str | None, name: str, **_: Any) -> None:
+    _clusters.request(namespace or "", name)
+    # What waits for a healthy cluster need not wait longer than that.
+    _databases.request_known(namespace)
+    _roles.request_known(namespace)
+
+
+@kopf.on.event(GROUP, VERSION, "databases")
+async def database_changed(namespace: str | None, name: str, **_: Any) -> None:
+    _databases.request(namespace or "", name)
+
+
+@kopf.on.event(GROUP, VERSION, "databaseroles")
+async def role_changed(namespace: str | None, name: str, **_: Any) -> None:
+    _roles.request(namespace or "", name)
+
+
+@kopf.on.event(GROUP, VERSION, "backups")
+async def backup_changed(namespace: str | None, name: str, **_: Any) -> None:
+    _backups.request(namespace or "", name)
+
+
+@kopf.on.event("v1", "pods", labels={CLUSTER_LABEL: kopf.PRESENT})
+async def pod_changed(namespace: str | None, labels: kopf.Labels, **_: Any) -> None:
+    _clusters.request(namespace or "", labels[CLUSTER_LABEL])
+
+
+@kopf.on.event("v1", "secrets", labels={RELOAD_LABEL: kopf.PRESENT})
+async def secret_changed(namespace: str | None, **_: Any) -> None:
+    _clusters.request_known(namespace)
+    _roles.request_known(namespace)

@@ -1,0 +1,228 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Cluster's status in the vendor's words, derived from what was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab_operators.cloudnative_pg_definition import RESERVED_ROLES
+from lab_operators.kubernetes_api import Manifest
+
+HEALTHY = "Cluster in healthy state"
+SETTING_UP = "Setting up primary"
+WAITING = "Waiting for the instances to become active"
+UPGRADING = "Upgrading cluster"
+APPLYING = "Applying configuration"
+INVALID = "Invalid cluster definition"
+CANNOT_CREATE = "Unable to create required cluster objects"
+UNKNOWN_PLUGIN = "Cluster cannot proceed to reconciliation due to an unknown plugin being required"
+
+#: Reasons of a waiting container that do not pass by themselves.
+STUCK = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CrashLoopBackOff", "CreateContainerConfigError"}
+)
+
+
+@dataclass
+class RoleResults:
+    """What became of managed.roles."""
+
+    reconciled: list[str] = field(default_factory=list)
+    pending: list[str] = field(default_factory=list)
+    not_managed: list[str] = field(default_factory=list)
+    cannot_reconcile: dict[str, list[str]] = field(default_factory=dict)
+    password_versions: dict[str, str] = field(default_factory=dict)
+
+    def as_status(self) -> Manifest:
+        by_status = {
+            "not-managed": sorted(self.not_managed),
+            "pending-reconciliation": sorted(self.pending),
+            "reconciled": sorted(self.reconciled),
+            "reserved": sorted(RESERVED_ROLES),
+        }
+        return {
+            "byStatus": {status: names for status, names in by_status.items() if names},
+            "cannotReconcile": self.cannot_reconcile,
+            "passwordStatus": {
+                role: {"resourceVersion": version} for role, version in sorted(self.password_versions.items())
+            },
+        }
+
+
+@dataclass
+class Findings:
+    """What one reconciliation found out."""
+
+    phase: str
+    reason: str = ""
+    instance: str = ""
+    image: str = ""
+    pod_ready: bool = False
+    pod_address: str = ""
+    instance_status: Manifest = field(default_factory=dict)
+    claims: list[str] = field(default_factory=list)
+    secret_versions: dict[str, str] = field(default_factory=dict)
+    roles: RoleResults | None = None
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, fit for a status message: PostgreSQL's details and hints come on lines of their own."""
+    return "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+
+
+def pod_trouble(pod: Manifest) -> str:
+    """Why a pod does not come up, in a sentence; empty when it only needs time."""
+    status = pod.get("status") or {}
+    for condition in status.get("conditions") or []:
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return f"pod {pod['metadata']['name']} cannot be scheduled: {condition.get('message', '')}"
+    for container in status.get("containerStatuses") or []:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") in STUCK:
+            ended = (container.get("lastState") or {}).get("terminated") or {}
+            why = ended.get("message") or waiting.get("message") or ""
+            return f"pod {pod['metadata']['name']}: {waiting['reason']}: {why}".rstrip(": ")
+        ended = (container.get("state") or {}).get("terminated") or {}
+        if ended.get("exitCode"):
+            return (
+                f"pod {pod['metadata']['name']} ended with code {ended['exitCode']}: {ended.get('message', '')}".rstrip(
+                    ": "
+                )
+            )
+    return ""
+
+
+def is_ready(pod: Manifest) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def cluster_status(cluster: Manifest, findings: Findings, now: str) -> Manifest:
+    """The whole status of the Cluster. Times change only when what they belong to does."""
+    name = cluster["metadata"]["name"]
+    before: Manifest = cluster.get("status") or {}
+    status: Manifest = {
+        "phase": findings.phase,
+        "phaseReason": findings.reason or None,
+        "instances": 1 if findings.instance else 0,
+        "readyInstances": 1 if findings.pod_ready else 0,
+        "conditions": conditions(before.get("conditions") or [], findings, now),
+        "selector": f"cnpg.io/cluster={name},cnpg.io/podRole=instance",
+        "writeService": f"{name}-rw",
+        "readService": f"{name}-r",
+    }
+    if findings.image:
+        status["image"] = findings.image
+    if findings.claims:
+        status |= {"pvcCount": len(findings.claims), "healthyPVC": sorted(findings.claims)}
+    if findings.secret_versions:
+        status["secretsResourceVersion"] = findings.secret_versions
+        status["certificates"] = {
+            "clientCASecret": f"{name}-ca",
+            "serverCASecret": f"{name}-ca",
+            "serverTLSSecret": f"{name}-server",
+            "replicationTLSSecret": f"{name}-replication",
+        }
+    if findings.instance:
+        status |= _instances(before, findings, now)
+    if findings.instance_status.get("ready"):
+        status |= _server(findings)
+    if findings.roles is not None:
+        status["managedRolesStatus"] = findings.roles.as_status()
+    return status
+
+
+def _instances(before: Manifest, findings: Findings, now: str) -> Manifest:
+    status: Manifest = {
+        "instanceNames": [findings.instance],
+        "latestGeneratedNode": int(findings.instance.rsplit("-", 1)[1]),
+        "instancesStatus": {
+            "healthy": [findings.instance] if findings.pod_ready else None,
+            "failed": None if findings.pod_ready else [findings.instance],
+        },
+        "targetPrimary": findings.instance,
+        "targetPrimaryTimestamp": before.get("targetPrimaryTimestamp") or now,
+    }
+    if findings.pod_ready or before.get("currentPrimary"):
+        status |= {
+            "currentPrimary": findings.instance,
+            "currentPrimaryTimestamp": before.get("currentPrimaryTimestamp") or now,
+        }
+    return status
+
+
+def _server(findings: Findings) -> Manifest:
+    timeline = findings.instance_status.get("timeline")
+    version = str(findings.instance_status.get("version", "")).split(".", 1)[0]
+    status: Manifest = {
+        "systemID": findings.instance_status.get("system_id"),
+        "timelineID": timeline,
+        "instancesReportedState": {
+            findings.instance: {
+                "isPrimary": bool(findings.instance_status.get("is_primary")),
+                "timeLineID": timeline,
+                "ip": findings.pod_address,
+            }
+        },
+    }
+    if version.isdigit():
+        status["pgDataImageInfo"] = {"image": findings.image, "majorVersion": int(version)}
+    return status
+
+
+def conditions(before: list[Manifest], findings: Findings, now: str) -> list[Manifest]:
+    """Ready follows from the phase alone. ContinuousArchiving is absent: nothing archives."""
+    ready = findings.phase == HEALTHY
+    message = "Cluster is Ready" if ready else f"Cluster Is Not Ready: {findings.phase}"
+    if findings.reason and not ready:
+        message += f" ({findings.reason})"
+    wanted = [
+        {
+            "type": "Ready",
+            "status": "True" if ready else "False",
+            "reason": "ClusterIsReady" if ready else "ClusterIsNotReady",
+            "message": message[:32000],
+        }
+    ]
+    if findings.instance_status.get("system_id"):
+        wanted += [
+            {
+                "type": "ConsistentSystemID",
+                "status": "True",
+                "reason": "Unique",
+                "message": "A single, unique system ID was found across reporting instances.",
+            },
+            {
+                "type": "Initialized",
+                "status": "True",
+                "reason": "ClusterInitialized",
+                "message": "The cluster has been initialized",
+            },
+        ]
+    kinds = {condition["type"] for condition in wanted}
+    wanted += [condition for condition in before if condition["type"] not in kinds]
+    since: dict[str, Any] = {
+        condition["type"]: condition["lastTransitionTime"]
+        for condition in before
+        for other in wanted
+        if other["type"] == condition["type"] and other["status"] == condition["status"]
+    }
+    return [{**condition, "lastTransitionTime": since.get(condition["type"], now)} for condition in wanted]
+
+
+def changed(before: Manifest, status: Manifest) -> bool:
+    """Whether a merge patch of this status would change something."""
+    for key, value in status.items():
+        old = before.get(key)
+        if isinstance(value, dict) and isinstance(old, dict):
+            if changed(old, value):
+                return True
+        elif value is None:
+            if old is not None:
+                return True
+        elif old != value and not (value == {} and old is None):
+            return True
+    return False

@@ -1,0 +1,62 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Start: read the operator's configuration, make the data if there are none, run the server until the pod is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import subprocess
+import sys
+
+from postgres_instance.bootstrap import BootstrapError, bootstrap, failed_command, remove_stale_lock
+from postgres_instance.configuration import InstanceConfiguration, Places
+from postgres_instance.metrics_endpoint import start_metrics_endpoint
+from postgres_instance.server import PostgresServer, StoppingError
+from postgres_instance.status_endpoint import start_status_endpoint
+
+logger = logging.getLogger("postgres_instance")
+
+
+def main() -> int:
+    """The exit code of the pod's one container."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
+    places = Places()
+    server = PostgresServer(InstanceConfiguration.parse(places.configuration.read_text(encoding="utf-8")), places)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: server.stop())
+    start_status_endpoint(server, places)
+    start_metrics_endpoint(server, server.configuration.cluster)
+    try:
+        return _run(server, places)
+    except StoppingError:
+        return 0
+
+
+def _run(server: PostgresServer, places: Places) -> int:
+    try:
+        bootstrap(server.configuration, places, server.run)
+    except BootstrapError as error:
+        return _fail(places, str(error))
+    except subprocess.CalledProcessError as error:
+        return _fail(places, failed_command(error))
+    remove_stale_lock(places.data)
+    code = server.serve()
+    if server.stopping:
+        logger.info("postgres is stopped (code %d)", code)
+        return 0
+    return _fail(places, f"postgres ended with code {code}: {' | '.join(server.last_words)}")
+
+
+def _fail(places: Places, message: str) -> int:
+    """The kubelet shows the message in the pod's status, where the operator reads it."""
+    logger.error(message)
+    with contextlib.suppress(OSError):
+        places.termination_message.write_text(message, encoding="utf-8")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

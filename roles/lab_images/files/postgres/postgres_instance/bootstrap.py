@@ -1,0 +1,123 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The first start: a data directory that appears complete or not at all."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from postgres_instance.configuration import (
+    OPERATOR_ROLE,
+    REPLICATION_ROLE,
+    Initdb,
+    InstanceConfiguration,
+    Places,
+    write_configuration,
+)
+
+logger = logging.getLogger(__name__)
+
+#: Runs a command to its end; raises when it fails or when the pod is being stopped.
+Run = Callable[[list[str]], None]
+
+
+class BootstrapError(Exception):
+    """The first data cannot be made; the message says why."""
+
+
+def bootstrap(configuration: InstanceConfiguration, places: Places, run: Run) -> None:
+    """Make the data directory unless it is there. What an interrupted attempt left is removed first."""
+    if (places.data / "PG_VERSION").exists():
+        return
+    unfinished = places.data.with_name(places.data.name + ".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    if places.wal:
+        shutil.rmtree(places.wal, ignore_errors=True)
+    logger.info("making the data directory %s", places.data)
+    run(initdb_command(configuration.initdb, unfinished, places.wal))
+    with tempfile.TemporaryDirectory() as sockets:
+        # Nobody but this process reaches the server before it is complete.
+        options = f"-c listen_addresses='' -c unix_socket_directories='{sockets}'"
+        run(["pg_ctl", "--silent", "--wait", f"--pgdata={unfinished}", f"--options={options}", "start"])
+        try:
+            _run_first_statements(configuration.initdb, sockets)
+        except psycopg.Error as error:
+            words = "; ".join(str(error).split("\n")).strip("; ")
+            raise BootstrapError(f"initialising the database failed: {words}") from error
+        finally:
+            run(["pg_ctl", "--silent", "--wait", "--mode=fast", f"--pgdata={unfinished}", "stop"])
+    write_configuration(configuration, places, unfinished)
+    os.replace(unfinished, places.data)
+    logger.info("the data directory is complete")
+
+
+def initdb_command(settings: Initdb, directory: Path, wal: Path | None) -> list[str]:
+    """The initdb command that makes this data directory."""
+    command = [
+        "initdb",
+        f"--pgdata={directory}",
+        "--username=postgres",
+        "--auth-local=peer",
+        "--auth-host=scram-sha-256",
+        f"--encoding={settings.encoding}",
+        f"--locale={settings.locale}",
+    ]
+    if settings.data_checksums:
+        command.append("--data-checksums")
+    if settings.wal_segment_size:
+        command.append(f"--wal-segsize={settings.wal_segment_size}")
+    if wal:
+        command.append(f"--waldir={wal}")
+    return command + settings.options
+
+
+def first_roles(owner: str) -> list[sql.Composed]:
+    """The roles that every cluster has, and the owner of its first database."""
+    roles = [
+        sql.SQL("CREATE ROLE {} LOGIN SUPERUSER").format(sql.Identifier(OPERATOR_ROLE)),
+        sql.SQL("CREATE ROLE {} LOGIN REPLICATION").format(sql.Identifier(REPLICATION_ROLE)),
+    ]
+    if owner != "postgres":
+        roles.append(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(owner)))
+    return roles
+
+
+def _run_first_statements(settings: Initdb, sockets: str) -> None:
+    def execute(database: str, statements: list[sql.Composed] | list[str]) -> None:
+        if not statements:
+            return
+        with psycopg.connect(host=sockets, user="postgres", dbname=database, autocommit=True) as connection:
+            for statement in statements:
+                # The cluster's own statements are SQL text by definition of the field they come from.
+                connection.execute(statement if isinstance(statement, sql.Composed) else statement.encode())
+
+    execute("postgres", first_roles(settings.owner))
+    execute("template1", settings.post_init_template_sql)
+    execute("postgres", settings.post_init_sql)
+    if settings.database != "postgres":
+        create = sql.SQL("CREATE DATABASE {} OWNER {}").format(
+            sql.Identifier(settings.database), sql.Identifier(settings.owner)
+        )
+        execute("postgres", [create])
+    execute(settings.database, settings.post_init_application_sql)
+
+
+def remove_stale_lock(data: Path) -> None:
+    """A killed pod leaves its lock file; in the next pod the number in it may belong to any process."""
+    (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def failed_command(error: subprocess.CalledProcessError) -> str:
+    """One sentence about a command that failed, with its last words."""
+    words = [line for line in str(error.output or "").splitlines() if line.strip()][-5:]
+    return f"{error.cmd[0]} ended with code {error.returncode}: {' | '.join(words)}"

@@ -1,0 +1,128 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the operator says about the server, and the configuration files that follow from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+#: Role that the operator uses; it can log in with a certificate of the cluster's authority only.
+OPERATOR_ROLE = "cnpg_operator"
+REPLICATION_ROLE = "streaming_replica"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things are in the pod."""
+
+    data: Path = Path("/var/lib/postgresql/data/pgdata")
+    wal_volume: Path = Path("/var/lib/postgresql/wal")
+    sockets: Path = Path("/controller/run")
+    certificates: Path = Path("/controller/certificates")
+    configuration: Path = Path("/controller/configuration/instance.json")
+    termination_message: Path = Path("/dev/termination-log")
+
+    @property
+    def wal(self) -> Path | None:
+        """The folder for the write-ahead log on a volume of its own, when there is one."""
+        return self.wal_volume / "pg_wal" if self.wal_volume.is_dir() else None
+
+
+@dataclass(frozen=True)
+class Initdb:
+    """How the first data are made."""
+
+    database: str = "app"
+    owner: str = "app"
+    encoding: str = "UTF8"
+    locale: str = "C"
+    data_checksums: bool = True
+    wal_segment_size: int | None = None
+    options: list[str] = field(default_factory=list)
+    post_init_sql: list[str] = field(default_factory=list)
+    post_init_template_sql: list[str] = field(default_factory=list)
+    post_init_application_sql: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class InstanceConfiguration:
+    """One version of the operator's wishes."""
+
+    cluster: str
+    digest: str
+    parameters: dict[str, str]
+    pg_hba: list[str]
+    pg_ident: list[str]
+    initdb: Initdb
+
+    @classmethod
+    def parse(cls, text: str) -> InstanceConfiguration:
+        """Read the operator's JSON; the digest of its text names this version."""
+        document: dict[str, Any] = json.loads(text)
+        return cls(
+            cluster=document["cluster"],
+            digest=hashlib.sha256(text.encode()).hexdigest(),
+            parameters={str(name): str(value) for name, value in document.get("parameters", {}).items()},
+            pg_hba=list(document.get("pg_hba", [])),
+            pg_ident=list(document.get("pg_ident", [])),
+            initdb=Initdb(**document.get("initdb", {})),
+        )
+
+
+def postgresql_conf(configuration: InstanceConfiguration, places: Places) -> str:
+    """The whole postgresql.conf: nothing is left to what initdb wrote."""
+    certificates = places.certificates
+    fixed = {
+        "cluster_name": configuration.cluster,
+        "listen_addresses": "*",
+        "port": "5432",
+        "unix_socket_directories": str(places.sockets),
+        "ssl": "on",
+        "ssl_ca_file": str(certificates / "ca.crt"),
+        "ssl_cert_file": str(certificates / "tls.crt"),
+        "ssl_key_file": str(certificates / "tls.key"),
+    }
+    settings = configuration.parameters | fixed
+    return "".join(f"{name} = {_quoted(value)}\n" for name, value in sorted(settings.items()))
+
+
+def pg_hba_conf(configuration: InstanceConfiguration) -> str:
+    """Certificates for the operator and for replication, then the cluster's own rules, then passwords."""
+    rules = [
+        "local all all peer map=local",
+        f"hostssl all {OPERATOR_ROLE} all cert",
+        f"hostssl postgres,replication {REPLICATION_ROLE} all cert",
+        f"host all {OPERATOR_ROLE},{REPLICATION_ROLE} all reject",
+        *configuration.pg_hba,
+        "host all all all scram-sha-256",
+    ]
+    return "\n".join(rules) + "\n"
+
+
+def pg_ident_conf(configuration: InstanceConfiguration) -> str:
+    """The account of the instance manager is the superuser, on the local socket only."""
+    return "\n".join(["local postgres postgres", *configuration.pg_ident]) + "\n"
+
+
+def write_configuration(configuration: InstanceConfiguration, places: Places, directory: Path) -> None:
+    """Write the three files, each in one step: a reader finds the old file or the new one."""
+    for name, content in {
+        "postgresql.conf": postgresql_conf(configuration, places),
+        "pg_hba.conf": pg_hba_conf(configuration),
+        "pg_ident.conf": pg_ident_conf(configuration),
+    }.items():
+        unfinished = directory / f"{name}.new"
+        unfinished.write_text(content, encoding="utf-8")
+        unfinished.chmod(0o600)
+        os.replace(unfinished, directory / name)
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")
+    return f"'{escaped}'"

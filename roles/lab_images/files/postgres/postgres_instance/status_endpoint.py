@@ -1,0 +1,82 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The HTTPS endpoint for the kubelet's probes and for the operator.
+
+Anyone may read; only a client with a certificate of the cluster's authority may change something.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import psycopg
+
+from postgres_instance.configuration import InstanceConfiguration, Places
+from postgres_instance.server import PostgresServer
+
+PORT = 8000
+LARGEST_BODY = 1 << 20
+
+
+def start_status_endpoint(server: PostgresServer, places: Places, port: int = PORT) -> ThreadingHTTPServer:
+    """Serve in a thread of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 30
+
+        def do_GET(self) -> None:
+            if self.path == "/healthz":
+                self._answer(200 if server.alive() else 503, {"alive": server.alive()})
+            elif self.path in ("/readyz", "/startupz"):
+                ready = server.accepts_connections()
+                self._answer(200 if ready else 503, {"ready": ready})
+            elif self.path == "/pg/status":
+                self._answer(200, server.status())
+            else:
+                self._answer(404, {"error": "not found"})
+
+        def do_PUT(self) -> None:
+            body = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), LARGEST_BODY)).decode()
+            if self.path != "/pg/configuration":
+                self._answer(404, {"error": "not found"})
+            elif not self._peer_is_known():
+                self._answer(403, {"error": "a client certificate of this cluster is needed"})
+            else:
+                try:
+                    server.reconfigure(InstanceConfiguration.parse(body))
+                except (ValueError, KeyError, TypeError) as error:
+                    self._answer(400, {"error": f"not a configuration: {error}"})
+                except (psycopg.Error, OSError) as error:
+                    self._answer(503, {"error": str(error).strip()})
+                else:
+                    self._answer(200, server.status())
+
+        def _peer_is_known(self) -> bool:
+            return isinstance(self.connection, ssl.SSLSocket) and bool(self.connection.getpeercert())
+
+        def _answer(self, status: int, body: dict[str, Any]) -> None:
+            content = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
+            """Probes are not worth a log line each."""
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(places.certificates / "ca.crt"))
+    context.load_cert_chain(places.certificates / "tls.crt", places.certificates / "tls.key")
+    context.verify_mode = ssl.CERT_OPTIONAL
+    endpoint = ThreadingHTTPServer(("", port), Handler)
+    endpoint.daemon_threads = True
+    # The handshake happens in the thread of the request: a silent client holds up nobody else.
+    endpoint.socket = context.wrap_socket(endpoint.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=endpoint.serve_forever, name="status endpoint", daemon=True).start()
+    return endpoint

@@ -1,0 +1,92 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The gateway reads exactly the files that the catalogue gives, and its secrets from its Secret."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+from ansible_collections.azora.platform.plugins.module_utils import _catalogue
+from ansible_collections.azora.platform.plugins.module_utils._gateway_manifests import gateway_manifests
+
+
+def container_of(manifests, find):
+    [container] = find(manifests, "Deployment", "gateway")["spec"]["template"]["spec"]["containers"]
+    return container
+
+
+def test_files_of_tyk_are_in_config_maps(catalogue, settings, find):
+    manifests = gateway_manifests(catalogue, {})
+    configuration = json.loads(find(manifests, "ConfigMap", "gateway-config")["data"]["tyk.conf"])
+    assert configuration["storage"]["addrs"] == ["gateway.cache.svc.cluster.local:12003"]
+    assert configuration["app_path"] == "/opt/tyk-gateway/apps"
+    apis = find(manifests, "ConfigMap", "gateway-apis")["data"]
+    assert list(apis) == ["orders.json"]
+    assert json.loads(apis["orders.json"])["proxy"]["target_url"] == "http://orders.front.svc.cluster.local:8080"
+    assert json.loads(find(manifests, "ConfigMap", "gateway-policies")["data"]["policies.json"]) == {}
+
+
+def test_files_are_mounted_where_the_configuration_says(catalogue, find):
+    manifests = gateway_manifests(catalogue, {})
+    mounts = {mount["name"]: mount for mount in container_of(manifests, find)["volumeMounts"]}
+    assert mounts["apis"]["mountPath"] == "/opt/tyk-gateway/apps"
+    assert mounts["policies"]["mountPath"] == "/opt/tyk-gateway/policies"
+    assert mounts["config"]["mountPath"] == "/opt/tyk-gateway/tyk.conf"
+    assert mounts["config"]["subPath"] == "tyk.conf"
+
+
+def test_no_secret_stands_in_a_config_map(catalogue, find):
+    manifests = gateway_manifests(catalogue, {})
+    configuration = json.loads(find(manifests, "ConfigMap", "gateway-config")["data"]["tyk.conf"])
+    assert not {"secret", "node_secret"} & set(configuration)
+    assert "password" not in configuration["storage"]
+    taken = {entry["name"]: entry["valueFrom"]["secretKeyRef"] for entry in container_of(manifests, find)["env"]}
+    assert set(taken) == {"TYK_GW_SECRET", "TYK_GW_NODESECRET", "TYK_GW_STORAGE_PASSWORD"}
+    assert {reference["name"] for reference in taken.values()} == {"gateway-credentials"}
+
+
+def test_liveness_and_readiness_ask_what_tyk_answers(catalogue, find):
+    container = container_of(gateway_manifests(catalogue, {}), find)
+    assert container["livenessProbe"]["httpGet"] == {"path": "/hello", "port": "http"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/ready", "port": "http"}
+
+
+def test_service_is_reached_as_the_site_wants(catalogue, find):
+    plain = find(gateway_manifests(catalogue, {}), "Service", "gateway")["spec"]
+    assert plain["type"] == "ClusterIP"
+    assert "nodePort" not in plain["ports"][0]
+    spec = find(gateway_manifests(catalogue, {"service_type": "NodePort", "node_port": 30080}), "Service", "gateway")[
+        "spec"
+    ]
+    assert (spec["type"], spec["ports"][0]["nodePort"]) == ("NodePort", 30080)
+
+
+def test_the_control_port_is_not_for_the_outside(platform, find):
+    given = copy.deepcopy(platform)
+    given["gateway"]["ports"] = {"http": 8080, "control": 8081}
+    manifests = gateway_manifests(_catalogue.normalised(given), {})
+    assert [port["name"] for port in find(manifests, "Service", "gateway")["spec"]["ports"]] == ["http"]
+    assert container_of(manifests, find)["readinessProbe"]["httpGet"]["port"] == "control"
+
+
+def test_a_changed_route_rolls_the_gateway(platform, catalogue, find):
+    given = copy.deepcopy(platform)
+    given["services"][0]["expose"] = {"path": "/purchases"}
+    before, after = (
+        find(gateway_manifests(entry, {}), "Deployment", "gateway")["spec"]["template"]["metadata"]["annotations"]
+        for entry in (catalogue, _catalogue.normalised(given))
+    )
+    assert before != after
+
+
+def test_replicas_are_guarded_and_spread(catalogue, find):
+    manifests = gateway_manifests(catalogue, {"run_as_user": 1000})
+    assert find(manifests, "PodDisruptionBudget", "gateway")["spec"]["maxUnavailable"] == 1
+    deployment = find(manifests, "Deployment", "gateway")["spec"]
+    assert deployment["replicas"] == 2
+    pod = deployment["template"]["spec"]
+    assert pod["topologySpreadConstraints"][0]["whenUnsatisfiable"] == "DoNotSchedule"
+    assert pod["securityContext"]["runAsUser"] == 1000

@@ -1,0 +1,173 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The vendors' manifests fit the platform's namespaces, and what they serve is judged."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from ansible.errors import AnsibleFilterError
+from ansible_collections.azora.platform.plugins.filter.operator_manifests import operator_manifests as fitted_text
+from ansible_collections.azora.platform.plugins.module_utils._operator_manifests import (
+    definition_findings,
+    operator_findings,
+    operator_manifests,
+    required_definitions,
+)
+
+
+def binding(name, role):
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": "operator", "namespace": "myproject"}],
+    }
+
+
+DOCUMENTS = [
+    None,
+    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "vendor-system"}},
+    binding("watched", "strimzi-cluster-operator-watched"),
+    binding("leader", "strimzi-cluster-operator-leader-election"),
+    {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "operator", "namespace": "vendor-system"},
+        "spec": {
+            "template": {
+                "spec": {
+                    "containers": [
+                        {
+                            "name": "operator",
+                            "env": [
+                                {
+                                    "name": "STRIMZI_NAMESPACE",
+                                    "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}},
+                                },
+                                {"name": "OTHER", "value": "kept"},
+                            ],
+                        }
+                    ]
+                }
+            }
+        },
+    },
+    {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "webhooks"},
+        "webhooks": [{"clientConfig": {"service": {"name": "webhook", "namespace": "vendor-system"}}}],
+    },
+    {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.example.org"},
+        "spec": {"versions": []},
+        "status": {"acceptedNames": {}},
+    },
+]
+
+
+def test_everything_moves_into_the_operators_namespace_and_namespaces_stay_out():
+    manifests = operator_manifests(DOCUMENTS, "ours")
+    assert "Namespace" not in {entry["kind"] for entry in manifests}
+    places = {entry["kind"]: entry["metadata"].get("namespace") for entry in manifests}
+    assert places["Deployment"] == places["RoleBinding"] == "ours"
+    assert places["ValidatingWebhookConfiguration"] is None
+    subjects = [subject for entry in manifests for subject in entry.get("subjects", [])]
+    assert {subject["namespace"] for subject in subjects} == {"ours"}
+    webhooks = next(entry for entry in manifests if "webhooks" in entry)["webhooks"]
+    assert webhooks[0]["clientConfig"]["service"]["namespace"] == "ours"
+
+
+def test_definitions_come_first_and_without_a_status():
+    first = operator_manifests(DOCUMENTS, "ours")[0]
+    assert first["kind"] == "CustomResourceDefinition"
+    assert "status" not in first
+
+
+def test_the_operator_watches_other_namespaces_with_rights_in_each():
+    manifests = operator_manifests(DOCUMENTS, "ours", ["data", "more"])
+    bindings = {
+        (entry["metadata"]["namespace"], entry["metadata"]["name"])
+        for entry in manifests
+        if entry["kind"] == "RoleBinding"
+    }
+    assert bindings == {("ours", "watched"), ("data", "watched"), ("more", "watched"), ("ours", "leader")}
+    deployment = next(entry for entry in manifests if entry["kind"] == "Deployment")
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["env"] == [
+        {"name": "STRIMZI_NAMESPACE", "value": "data,more"},
+        {"name": "OTHER", "value": "kept"},
+    ]
+
+
+def test_the_vendors_documents_stay_as_they_are():
+    before = repr(DOCUMENTS)
+    operator_manifests(DOCUMENTS, "ours", ["data"])
+    assert repr(DOCUMENTS) == before
+
+
+def test_text_goes_in_and_text_comes_out():
+    files = ["kind: ConfigMap\nmetadata: {name: one}\n---\n# nothing\n", "---\nkind: Secret\nmetadata: {name: two}\n"]
+    documents = list(yaml.safe_load_all(fitted_text(files, "ours")))
+    assert [(entry["kind"], entry["metadata"]["namespace"]) for entry in documents] == [
+        ("ConfigMap", "ours"),
+        ("Secret", "ours"),
+    ]
+    with pytest.raises(AnsibleFilterError, match="not YAML"):
+        fitted_text(["{"], "ours")
+
+
+def definition(name, version, *, served=True, established="True"):
+    return {
+        "metadata": {"name": name},
+        "spec": {"versions": [{"name": version, "served": served}]},
+        "status": {"conditions": [{"type": "Established", "status": established}]},
+    }
+
+
+def test_definitions_are_needed_in_the_versions_that_the_roles_use(catalogue):
+    definitions = [definition(name, version) for name, version in required_definitions(catalogue).items()]
+    assert len(definitions) == 8
+    assert definition_findings(catalogue, definitions) == []
+    kafka, clusters = "kafkas.kafka.strimzi.io", "clusters.postgresql.cnpg.io"
+    definitions = [
+        entry
+        for entry in definitions
+        if entry["metadata"]["name"] not in (kafka, clusters, "databases.postgresql.cnpg.io")
+    ]
+    definitions += [definition(kafka, "v1beta2"), definition(clusters, "v1", established="False")]
+    assert definition_findings(catalogue, definitions) == [
+        f"the custom resource definition {kafka} serves v1beta2, but v1 is needed: install a newer operator",
+        f"the custom resource definition {clusters} is not established yet",
+        "the custom resource definition databases.postgresql.cnpg.io (v1) is not there",
+    ]
+
+
+def test_definitions_of_stores_that_are_not_used_are_not_needed(catalogue):
+    fewer = catalogue | {"stores": [store for store in catalogue["stores"] if store["kind"] == "redis"]}
+    assert {name.partition(".")[2] for name in required_definitions(fewer)} == {"app.redislabs.com"}
+
+
+def deployment(namespace, labels, available=1):
+    return {
+        "metadata": {"namespace": namespace, "name": "operator", "generation": 1},
+        "spec": {"replicas": 1, "template": {"metadata": {"labels": labels}}},
+        "status": {"observedGeneration": 1, "availableReplicas": available, "updatedReplicas": available},
+    }
+
+
+def test_operators_are_found_by_the_labels_of_their_pods(catalogue):
+    found = [
+        deployment("operators", {"app.kubernetes.io/name": "cloudnative-pg", "more": "labels"}),
+        deployment("cache", {"name": "redis-enterprise-operator"}, available=0),
+        deployment("elsewhere", {"strimzi.io/kind": "cluster-operator"}),
+    ]
+    assert operator_findings(catalogue, found) == [
+        "the operator redis-enterprise in cache has 0 of 1 pods available",
+        "the operator strimzi in operators has no Deployment whose pods carry its labels",
+    ]
