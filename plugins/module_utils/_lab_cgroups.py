@@ -133,6 +133,21 @@ def create(path: str, machine: Hierarchies | None = None) -> bool:
     return changed
 
 
+def weigh(path: str, weight: int, machine: Hierarchies | None = None, *, check_mode: bool = False) -> bool:
+    """Give the cgroup PATH its share of the processors, in the terms of version 2; say whether it was another."""
+    for hierarchy in (machine or hierarchies()).mounted:
+        if "cpu" not in hierarchy.controllers:
+            continue
+        name, value = ("cpu.weight", weight) if hierarchy.unified else ("cpu.shares", weight * 1024 // 100)
+        file = f"{hierarchy.mount_point}{path}/{name}"
+        if _read(file).strip() == str(value):
+            return False
+        if not check_mode:
+            _write(file, str(value))
+        return True
+    return False
+
+
 def join(path: str, machine: Hierarchies | None = None) -> None:
     """Move the calling process into the cgroup PATH."""
     for directory in (machine or hierarchies()).directories(path):

@@ -20,6 +20,8 @@ OUTSIDE_ADDRESS = "198.51.100.10"
 OUTSIDE_NAME = "llm.outside.example"
 OUTSIDE_PORT = 443
 API_SERVER_PORT = 6443
+# In the terms of control groups version 2.
+DEFAULT_CPU_WEIGHT = 100
 # Links carry their lab's name, so that what belongs to whom can be read off the machine.
 LINK_ALIAS_PREFIX = "azora-lab:"
 
@@ -84,6 +86,15 @@ def layout(
         "records_dir": f"{run_directory}/processes",
         "mount_namespaces_dir": f"{run_directory}/mount-namespaces",
         "cgroup": cgroup,
+        # A control group counts as much as one process outside of any; a cluster is many. The control plane comes first.
+        "cgroups": {
+            cgroup: DEFAULT_CPU_WEIGHT * (4 + 2 * nodes),
+            f"{cgroup}/control": DEFAULT_CPU_WEIGHT * 4,
+            f"{cgroup}/outside": DEFAULT_CPU_WEIGHT,
+            **{node["cgroup"]: DEFAULT_CPU_WEIGHT * 2 for node in numbered[:nodes]},
+            # Made here because containerd only looks for them.
+            **{f"{node['cgroup']}/shims": DEFAULT_CPU_WEIGHT for node in numbered[:nodes]},
+        },
         "address_range": f"10.{low}.0.0/15",
         "pod_cidr": f"10.{low}.0.0/16",
         "service_cidr": f"10.{high}.0.0/17",

@@ -155,12 +155,14 @@ class LabNetwork:
 
     def absent(self, namespaces: t.Pattern[str], link_alias: str) -> None:
         """Remove what a lab may have, of whatever number of nodes: found by its names, not by what is wanted now."""
+        # Without the tools there never was a network.
+        if not _has_tool("ip"):
+            return
         self.remove_namespaces(namespaces)
         for link in ip_json(None, "link", "show"):
             if link.get("ifalias") == link_alias:
                 self._delete_link(link["ifname"])
         table = ["table", "inet", self.wanted.nft_table]
-        # Without the tool there never was a table.
         if _has_tool("nft") and system.run(["nft", "list", *table], check=False).returncode == 0:
             self._run(["nft", "delete", *table])
 

@@ -30,6 +30,12 @@ options:
     type: list
     elements: str
     required: true
+  cpu_weights:
+    description:
+      - The shares of some of them in the processors, beside their siblings, by their path; 1 to 10000, in the terms of version 2,
+        where V(100) is what a group or a process has by default.
+    type: dict
+    default: {}
   graceful_seconds:
     description: How long processes have between TERM and KILL when O(state=absent). With V(0) they are killed at once.
     type: float
@@ -44,7 +50,11 @@ options:
 EXAMPLES = r"""
 - name: Make the control groups of a node
   azora.platform.lab_cgroup:
-    paths: [/azora-lab-dev/node1]
+    paths:
+      - /azora-lab-dev
+      - /azora-lab-dev/node1
+    cpu_weights:
+      /azora-lab-dev: 1000
 
 - name: End every process of a lab
   azora.platform.lab_cgroup:
@@ -81,6 +91,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "paths": {"type": "list", "elements": "str", "required": True},
+            "cpu_weights": {"type": "dict", "default": {}},
             "graceful_seconds": {"type": "float", "default": 0},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
@@ -90,13 +101,16 @@ def main() -> None:
     touched, ended = [], 0
     try:
         for path in module.params["paths"]:
+            weight = int(module.params["cpu_weights"].get(path, 0))
             if len(path.strip("/")) == 0:
                 raise LabError("the root control group is not the lab's")
             if module.params["state"] == "present":
-                if _lab_cgroups.missing(path, machine):
+                absent = bool(_lab_cgroups.missing(path, machine))
+                if absent and not module.check_mode:
+                    _lab_cgroups.create(path, machine)
+                check = module.check_mode
+                if (weight and _lab_cgroups.weigh(path, weight, machine, check_mode=check)) or absent:
                     touched.append(path)
-                    if not module.check_mode:
-                        _lab_cgroups.create(path, machine)
             elif _lab_cgroups.exists(path, machine):
                 touched.append(path)
                 if not module.check_mode:

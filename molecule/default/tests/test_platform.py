@@ -44,11 +44,11 @@ def test_a_student_enrols_and_the_counter_rises(outside: Request) -> None:
 
 
 def test_a_session_expires_in_redis(outside: Request) -> None:
-    status, session = outside("POST", "/sessions", {"user_id": "u1", "ttl_seconds": 3600})
+    status, session = outside("POST", "/sessions", {"user_id": 1, "ttl_seconds": 3600})
     assert status == 201, session
     status, found = outside("GET", f"/sessions/{session['id']}")
     assert status == 200
-    assert found["user_id"] == "u1"
+    assert found["user_id"] == 1
     assert outside("DELETE", f"/sessions/{session['id']}")[0] in {200, 204}
     assert outside("GET", f"/sessions/{session['id']}")[0] == 404
 

@@ -75,7 +75,7 @@ def test_an_allow_all_policy_is_named_by_each_connection_that_should_be_closed(v
     for source, allowed in services.items():
         for destination in everybody:
             if destination not in {source, *allowed}:
-                assert f"{source} reaches {destination}:8080" in finished.stdout
+                assert f"{source} can reach {destination}:8080" in finished.stdout
 
 
 @pytest.fixture

@@ -97,6 +97,19 @@ def test_a_version_1_cpuset_is_filled_from_its_parent(tmp_path: pathlib.Path) ->
     assert (tmp_path / "lab" / "node1" / "cpuset.mems").read_text() == "0"
 
 
+def test_shares_of_the_processors(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "lab").mkdir()
+    for version, file, value in ((1, "cpu.shares", "2048"), (2, "cpu.weight", "200")):
+        (tmp_path / "lab" / file).write_text("1")
+        hierarchy = _lab_cgroups.Hierarchy(str(tmp_path), ("cpu",), unified=version == 2)
+        machine = _lab_cgroups.Hierarchies(version, (hierarchy,))
+        assert _lab_cgroups.weigh("/lab", 200, machine, check_mode=True)
+        assert (tmp_path / "lab" / file).read_text() == "1"
+        assert _lab_cgroups.weigh("/lab", 200, machine)
+        assert (tmp_path / "lab" / file).read_text() == value
+        assert not _lab_cgroups.weigh("/lab", 200, machine)
+
+
 def test_state_of_a_process() -> None:
     assert _lab_cgroups.process_state(os.getpid()) == "R"
     assert _lab_cgroups.process_state(2**30) == ""
