@@ -10,7 +10,7 @@ from ansible_collections.azora.platform.plugins.module_utils._catalogue import m
 
 DOCUMENTATION = r"""
 name: catalogue_mistakes
-author: azora.platform contributors
+author: azora.platform contributors (@azora)
 version_added: 0.1.0
 short_description: Every mistake of a platform's description
 description:

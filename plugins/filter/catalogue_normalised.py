@@ -11,7 +11,7 @@ from ansible_collections.azora.platform.plugins.module_utils._catalogue import C
 
 DOCUMENTATION = r"""
 name: catalogue_normalised
-author: azora.platform contributors
+author: azora.platform contributors (@azora)
 version_added: 0.1.0
 short_description: A platform's description with everything filled in
 description:
@@ -40,7 +40,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The normalised catalogue with C(name), C(namespaces), C(operators), C(stores), C(services), C(gateway), C(workloads) (the gateway first) and C(monitoring).
+  description:
+    - The normalised catalogue with C(name), C(namespaces), C(operators), C(stores), C(services), C(gateway), C(workloads) (the
+      gateway first) and C(monitoring).
   type: dict
   sample: {name: azora, services: [{name: user, namespace: default, callers: [gateway, ai-agent]}]}
 """

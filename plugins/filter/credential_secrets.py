@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: credential_secrets
-author: azora.platform contributors
+author: azora.platform contributors (@azora)
 version_added: 0.1.0
 short_description: One Secret of credentials for each workload
 description:

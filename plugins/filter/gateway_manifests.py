@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: gateway_manifests
-author: azora.platform contributors
+author: azora.platform contributors (@azora)
 version_added: 0.1.0
 short_description: The gateway as a Kubernetes workload with its configuration
 description:
@@ -22,7 +22,8 @@ options:
   settings:
     description:
       - Settings that are not in the catalogue, from the variables of the role azora.platform.gateway.
-      - V(openshift), V(secret_checksums), V(image_pull_policy), V(image_pull_secrets), V(run_as_user), V(topology_spread), V(min_ready_seconds), V(progress_deadline_seconds), V(revision_history_limit), V(service_type), V(node_port).
+      - V(openshift), V(secret_checksums), V(image_pull_policy), V(image_pull_secrets), V(run_as_user), V(topology_spread),
+        V(min_ready_seconds), V(progress_deadline_seconds), V(revision_history_limit), V(service_type), V(node_port).
     type: dict
     required: true
 """

@@ -10,7 +10,7 @@ from ansible_collections.azora.platform.plugins.module_utils import _routes
 
 DOCUMENTATION = r"""
 name: gateway_policies
-author: azora.platform contributors
+author: azora.platform contributors (@azora)
 version_added: 0.1.0
 short_description: The policies that Tyk reads
 description:

@@ -11,7 +11,7 @@ from ansible_collections.azora.platform.plugins.module_utils import _routes
 
 DOCUMENTATION = r"""
 name: gateway_settings
-author: azora.platform contributors
+author: azora.platform contributors (@azora)
 version_added: 0.1.0
 short_description: The settings that Tyk reads
 description:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: kafka_manifests
-author: azora.platform contributors
+author: azora.platform contributors (@azora)
 version_added: 0.1.0
 short_description: Kafka stores as Strimzi resources
 description:
@@ -22,7 +22,9 @@ options:
   settings:
     description:
       - Settings that are not in the catalogue, from the variables of the role azora.platform.kafka.
-      - V(version), V(metadata_version), V(image), V(controllers), V(storage_size), V(controller_storage_size), V(storage_class), V(resources), V(controller_resources), V(jvm_options), V(config), V(anti_affinity), V(cluster_settings), V(node_pool_settings).
+      - V(version), V(metadata_version), V(image), V(controllers), V(storage_size), V(controller_storage_size), V(storage_class),
+        V(resources), V(controller_resources), V(jvm_options), V(config), V(anti_affinity), V(cluster_settings),
+        V(node_pool_settings).
     type: dict
     required: true
 """

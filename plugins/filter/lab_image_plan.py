@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: lab_image_plan
-author: azora.platform contributors
+author: azora.platform contributors (@azora)
 version_added: 0.1.0
 short_description: Which images the lab needs, in build order, named by their inputs
 description:
@@ -72,10 +72,10 @@ _value:
         redis: {reference: "lab.local/azora/redis:0123456789ab", archive: /var/cache/images/redis-0123456789ab.tar}
 """
 
-import typing as t  # noqa: E402
+import typing as t
 
-from ansible.errors import AnsibleFilterError  # noqa: E402
-from ansible_collections.azora.platform.plugins.module_utils import _lab_image_plan  # noqa: E402
+from ansible.errors import AnsibleFilterError
+from ansible_collections.azora.platform.plugins.module_utils import _lab_image_plan
 
 
 def lab_image_plan(

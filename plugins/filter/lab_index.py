@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: lab_index
-author: azora.platform contributors
+author: azora.platform contributors (@azora)
 version_added: 0.1.0
 short_description: The address range that a lab's name leads to
 description:

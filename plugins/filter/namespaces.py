@@ -14,7 +14,7 @@ from ansible_collections.azora.platform.plugins.module_utils._catalogue_namespac
 
 DOCUMENTATION = r"""
 name: namespaces
-author: azora.platform contributors
+author: azora.platform contributors (@azora)
 version_added: 0.1.0
 short_description: The namespaces of a platform, closed from their first moment
 description:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: service_manifests
-author: azora.platform contributors
+author: azora.platform contributors (@azora)
 version_added: 0.1.0
 short_description: Services of the catalogue as Kubernetes workloads
 description:
-  - Gives for every service a ServiceAccount, a ConfigMap, a Service, a PodDisruptionBudget, a Deployment and, where it scales, a HorizontalPodAutoscaler.
+  - Gives for every service a ServiceAccount, a ConfigMap, a Service, a PodDisruptionBudget, a Deployment and, where it scales, a
+    HorizontalPodAutoscaler.
   - Reads nothing from the cluster and changes nothing.
 options:
   _input:
@@ -21,7 +22,8 @@ options:
   settings:
     description:
       - Settings that are not in the catalogue, from the variables of the role azora.platform.services.
-      - V(openshift), V(secret_checksums), V(image_pull_policy), V(image_pull_secrets), V(run_as_user), V(topology_spread), V(min_ready_seconds), V(progress_deadline_seconds), V(revision_history_limit).
+      - V(openshift), V(secret_checksums), V(image_pull_policy), V(image_pull_secrets), V(run_as_user), V(topology_spread),
+        V(min_ready_seconds), V(progress_deadline_seconds), V(revision_history_limit).
     type: dict
     required: true
 """

@@ -10,7 +10,7 @@ from ansible_collections.azora.platform.plugins.module_utils._network_policies i
 
 DOCUMENTATION = r"""
 name: stale_network_policies
-author: azora.platform contributors
+author: azora.platform contributors (@azora)
 version_added: 0.1.0
 short_description: NetworkPolicies of a platform that its catalogue no longer asks for
 description:

@@ -228,7 +228,9 @@ class References:
                         f"{shown(name)} is the name of {taken[namespace, name]} in the namespace {namespace} already; "
                         "give each its own name or namespace",
                     )
-                taken.setdefault((namespace, name), f"{key.split('.')[0].removesuffix('s')} of {store['name']}")
+                taken.setdefault(
+                    (namespace, name), f"{key.split('.', maxsplit=1)[0].removesuffix('s')} of {store['name']}"
+                )
             if store["kind"] == POSTGRESQL:
                 self._postgres_names(path, store)
             if store["kind"] == KAFKA:

@@ -15,7 +15,7 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Union
 
 from ansible_collections.azora.platform.plugins.module_utils._catalogue import COMPONENT, MANAGED_BY, PART_OF
 from ansible_collections.azora.platform.plugins.module_utils._catalogue_schema import KAFKA, POSTGRESQL, REDIS
@@ -23,7 +23,7 @@ from ansible_collections.azora.platform.plugins.module_utils._catalogue_schema i
 Catalogue = Mapping[str, Any]
 Cluster = Mapping[str, Any]
 Manifest = dict[str, Any]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]  # noqa: UP007  (evaluated at run time)
 
 EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
 # The cluster's own ranges, as the fact cluster names them.
@@ -182,12 +182,12 @@ def _dns_ports(ports: Iterable[Any]) -> Iterator[int]:
 def flows(catalogue: Catalogue, cluster: Cluster) -> Iterator[Flow]:
     """Every connection that somebody may open, DNS aside."""
     workloads = {workload["name"]: _workload_pods(workload) for workload in catalogue["workloads"]}
+    ports = {workload["name"]: workload["ports"]["http"] for workload in catalogue["workloads"]}
     stores = {store["name"]: _store_pods(store) for store in catalogue["stores"]}
     for workload in catalogue["workloads"]:
         source = workloads[workload["name"]]
         for callee in workload["calls"]:
-            port = next(other["ports"]["http"] for other in catalogue["workloads"] if other["name"] == callee)
-            yield Flow(source, workloads[callee], (port,))
+            yield Flow(source, workloads[callee], (ports[callee],))
         for use in workload["stores"]:
             # The port of the workload's own database, and of no other.
             yield Flow(source, stores[use["name"]], (use["port"],))

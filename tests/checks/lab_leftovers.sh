@@ -17,8 +17,8 @@ processes=$(
     pid=${process#/proc/}
     [ "$pid" = $$ ] && continue
     if grep -qs "azora-lab-$name\(/\|\$\)" "$process/cgroup" ||
-      tr '\0' '\n' <"$process/cmdline" 2>/dev/null | grep -qE "/(lib|run)/azora-lab/$name(/|\$)"; then
-      echo "$pid $(tr '\0' ' ' <"$process/cmdline" 2>/dev/null | cut -c1-120)"
+      { tr '\0' '\n' <"$process/cmdline"; } 2>/dev/null | grep -qsE "/(lib|run)/azora-lab/$name(/|\$)"; then
+      echo "$pid $({ tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null | cut -c1-120)"
     fi
   done
 )

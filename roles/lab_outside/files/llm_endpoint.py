@@ -105,7 +105,7 @@ class Endpoint(ThreadingHTTPServer):
             return dict(self._counts)
 
     def knows_key(self, authorization: str) -> bool:
-        scheme, _, given = authorization.partition(" ")
+        scheme, _space, given = authorization.partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._api_key)
 
 

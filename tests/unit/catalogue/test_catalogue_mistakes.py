@@ -57,7 +57,8 @@ def test_the_smallest_catalogue_has_no_mistake(small: dict[str, Any]) -> None:
         ("services.user.stores.0.database", "users", "services.user.stores.postgres.database: 'users' is not a database of postgres; did you mean 'user'?"),
         ("services.user.stores.0", {"name": "postgres"}, "services.user.stores.postgres.database: is missing; known: user, course, enrollment."),
         ("services.user.stores.0.produce", ["events"], "services.user.stores.postgres.produce: is for Kafka; "),
-        ("services.analytics.stores.1.produce", ["events"], "services.analytics.stores.kafka.produce: 'events' is not a topic of kafka; did you mean 'analytics-events'?"),
+        ("services.analytics.stores.1.produce", ["events"], "services.analytics.stores.kafka.produce: 'events' is not a topic of kafka; did "
+            "you mean 'analytics-events'?"),
         ("services.analytics.stores.1", {"name": "kafka"}, "services.analytics.stores.kafka: names no topic; write produce or consume"),
         ("services.analytics.stores.1", {"name": "redis", "database": "session"}, "services.analytics.stores.redis: is the second redis use; "),
         ("services.course.name", "user", "services[1].name: 'user' is there twice; give each its own name."),
@@ -65,7 +66,8 @@ def test_the_smallest_catalogue_has_no_mistake(small: dict[str, Any]) -> None:
         ("services.user.namespace", "defualt", "services.user.namespace: 'defualt' is not in namespaces; did you mean 'default'?"),
         ("gateway.namespace", "elsewhere", "gateway.namespace: 'elsewhere' is not in namespaces; "),
         ("gateway.name", "user", "gateway.name: 'user' is a service already; "),
-        ("services.user.resources", {"requests": {"cpu": "250mm"}}, "services.user.resources.requests.cpu: '250mm' is not a CPU quantity such as '250m' or '2'."),
+        ("services.user.resources", {"requests": {"cpu": "250mm"}}, "services.user.resources.requests.cpu: '250mm' is not a CPU quantity "
+            "such as '250m' or '2'."),
         ("services.user.resources", {"requests": {"memory": "512m"}}, "services.user.resources.requests.memory: '512m' means a fraction of a byte; "),
         ("services.user.resources", {"requests": {"memory": "1Gi"}}, "services.user.resources.requests.memory: '1Gi' is above the limit '512Mi'; "),
         ("services.user.ports", {"http": 80800}, "services.user.ports.http: 80800 is not a port from 1 to 65535."),
@@ -80,12 +82,17 @@ def test_the_smallest_catalogue_has_no_mistake(small: dict[str, Any]) -> None:
         ("services.user.replicas", True, "services.user.replicas: true is not a whole number from 1 to 1000."),
         ("services.user.autoscaling", {"min_replicas": 6, "max_replicas": 5}, "services.user.autoscaling.min_replicas: 6 is above max_replicas 5; "),
         ("services.user.autoscaling", {"enabled": "maybe"}, "services.user.autoscaling.enabled: 'maybe' is not a switch; write true or false."),
-        ("services.user.probes", {"liveness": {"path": "health"}}, "services.user.probes.liveness.path: 'health' is not valid; write a path such as /health."),
-        ("services.user.probes", {"liveness": {"period_seconds": 0}}, "services.user.probes.liveness.period_seconds: 0 is not a number of seconds from 1 to 3600."),
-        ("services.user.probes", {"readiness": {"port": "htpp"}}, "services.user.probes.readiness.port: 'htpp' is not a port of this workload; did you mean 'http'?"),
-        ("services.user.external", [{"name": "https", "cidrs": ["203.0.113.7/24"]}], "services.user.external.https.cidrs[0]: '203.0.113.7/24' has address bits beyond its prefix; write '203.0.113.0/24'."),
+        ("services.user.probes", {"liveness": {"path": "health"}}, "services.user.probes.liveness.path: 'health' is not valid; write a path "
+            "such as /health."),
+        ("services.user.probes", {"liveness": {"period_seconds": 0}}, "services.user.probes.liveness.period_seconds: 0 is not a number of "
+            "seconds from 1 to 3600."),
+        ("services.user.probes", {"readiness": {"port": "htpp"}}, "services.user.probes.readiness.port: 'htpp' is not a port of this "
+            "workload; did you mean 'http'?"),
+        ("services.user.external", [{"name": "https", "cidrs": ["203.0.113.7/24"]}], "services.user.external.https.cidrs[0]: "
+            "'203.0.113.7/24' has address bits beyond its prefix; write '203.0.113.0/24'."),
         ("services.user.external", [{"name": "https", "cidrs": ["everywhere"]}], "services.user.external.https.cidrs[0]: 'everywhere' is not a network; "),
-        ("services.user.environment", {"LOG-LEVEL": "info"}, "services.user.environment: 'LOG-LEVEL' is not valid; write the name of an environment variable"),
+        ("services.user.environment", {"LOG-LEVEL": "info"}, "services.user.environment: 'LOG-LEVEL' is not valid; write the name of an "
+            "environment variable"),
         ("services.user.environment", {"PEERS": []}, "services.user.environment.PEERS: a list is not a plain value; "),
         ("services.user.secrets", [{"name": "key"}], "services.user.secrets.key.keys: is missing; write a list."),
         ("services.user.pre_stop_seconds", 30, "services.user.pre_stop_seconds: 30 leaves no time to stop within termination_grace_seconds 30; "),
@@ -103,12 +110,15 @@ def test_the_smallest_catalogue_has_no_mistake(small: dict[str, Any]) -> None:
         ("stores.redis.databases.1.port", 6379, "stores.redis.databases.ai-agent.port: 6379 is not a database port of Redis Enterprise from 10000 to 19999."),
         ("stores.redis.databases.1.memory", "10MB", "stores.redis.databases.ai-agent.memory: '10MB' is too small; "),
         ("stores.redis.databases.1.memory", "100M", "stores.redis.databases.ai-agent.memory: '100M' is not a database size such as '100MB' or '2GB'."),
-        ("stores.redis.namespace", "default", "stores.redis.databases.session: 'session' is the name of the service session in the namespace default already; "),
+        ("stores.redis.namespace", "default", "stores.redis.databases.session: 'session' is the name of the service session in the "
+            "namespace default already; "),
         ("stores.kafka.cluster", "pg", "stores.kafka.cluster: 'pg' is the name of cluster of postgres in the namespace azora-data already; "),
         ("stores.kafka.port", 9404, "stores.kafka.port: 9404 is Strimzi's own; "),
         ("stores.kafka.replicas", 0, "stores.kafka.replicas: 0 is not a whole number from 1 to 100."),
-        ("namespaces.azora-es.quota", {"requests.cpu": "2"}, "namespaces.azora-es.quota.requests.cpu: '2' is less than the 4500m that its workloads need at their most, "),
-        ("namespaces.azora-es.limits", {"default": {"cpu": "100m"}, "default_request": {"cpu": "1"}}, "namespaces.azora-es.limits.default_request.cpu: '1' is above default.cpu '100m'; "),
+        ("namespaces.azora-es.quota", {"requests.cpu": "2"}, "namespaces.azora-es.quota.requests.cpu: '2' is less than the 4500m that its "
+            "workloads need at their most, "),
+        ("namespaces.azora-es.limits", {"default": {"cpu": "100m"}, "default_request": {"cpu": "1"}}, "namespaces.azora-es.limits.default_request.cpu: "
+            "'1' is above default.cpu '100m'; "),
         ("namespaces.azora-es.pod_security", "strict", "namespaces.azora-es.pod_security.enforce: 'strict' is not a choice; did you mean 'restricted'?"),
         ("namespaces.azora-es.name", "azora_es", "namespaces.azora_es.name: 'azora_es' is not valid; write a namespace"),
         ("operators.strimzi.watches", ["data"], "operators.strimzi.watches: 'data' is not in namespaces; did you mean 'azora-data'?"),

@@ -412,7 +412,8 @@ def check_rule(rule: dict[str, Any], direction: str) -> None:
     for port in rule.get("ports", []):
         assert set(port) == {"protocol", "port"}
         assert port["protocol"] in ("TCP", "UDP", "SCTP")
-        assert type(port["port"]) is int
+        assert isinstance(port["port"], int)
+        assert not isinstance(port["port"], bool)
         assert 1 <= port["port"] <= 65535
 
 

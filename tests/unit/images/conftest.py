@@ -119,7 +119,7 @@ class Program:
         """Every sample, under its name with its labels as they stand there."""
         text = ask(self.metrics_port, "GET", "/metrics").body.decode()
         samples = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
-        return {name: float(value) for name, _, value in samples}
+        return {name: float(value) for name, _labels, value in samples}
 
     def logs(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in list(self.lines)]
@@ -448,7 +448,7 @@ def kafka() -> Iterator[dict[str, str]]:
     confluent_kafka = pytest.importorskip("confluent_kafka")
     keeper = confluent_kafka.Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "unused"})
     # Asking for a topic makes it; the service itself must not.
-    broker = next(iter(keeper.list_topics("analytics-events", timeout=10).brokers.values()))
+    broker = list(keeper.list_topics("analytics-events", timeout=10).brokers.values())[0]  # noqa: RUF015
     yield {
         "KAFKA_BOOTSTRAP_SERVERS": f"{broker.host}:{broker.port}",
         "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",

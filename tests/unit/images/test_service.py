@@ -111,7 +111,7 @@ def test_records_are_created_read_and_listed(service: Start, postgres: dict[str,
 
 
 def test_two_replicas_make_the_table_together(service: Start, postgres: dict[str, str]) -> None:
-    replicas = [service("course", **postgres) for _ in range(2)]
+    replicas = [service("course", **postgres) for _time in range(2)]
     statuses: list[int] = []
 
     def create(replica: Any) -> None:
@@ -198,7 +198,7 @@ def test_what_is_queued_is_reported_before_the_end(service: Start, redis: Any, p
 
     analytics.answers = slowly
     session = service("session", SERVICE_NAME="session", ANALYTICS_URL=analytics.url, **redis.environment)
-    for _ in range(6):
+    for _time in range(6):
         session.ask("POST", "/sessions", {"user_id": 1})
     assert session.stop() == 0
     assert event_types(analytics) == ["session.created"] * 6
@@ -208,7 +208,7 @@ def test_events_go_through_kafka_and_are_counted_once(service: Start, redis: Any
     environment = {**kafka, **redis.environment}
     analytics = service("analytics", **environment)
     event = {"id": "event-1", "type": "enrollment.created", "subject": "1", "source": "enrollment"}
-    for _ in range(3):
+    for _time in range(3):
         assert analytics.ask("POST", "/events", event).json == {"id": "event-1"}
     assert analytics.ask("POST", "/events", {**event, "id": "event-2"}).status == 202
     assert analytics.ask("POST", "/events", {**event, "id": "event-3", "type": "user.created"}).status == 202

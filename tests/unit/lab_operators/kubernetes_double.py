@@ -47,7 +47,7 @@ class KubernetesDouble:
     ) -> list[Manifest]:
         return [
             copy.deepcopy(manifest)
-            for (this_kind, this_namespace, _), manifest in self.objects.items()
+            for (this_kind, this_namespace, _name), manifest in self.objects.items()
             if this_kind == kind.kind
             and namespace in (None, this_namespace)
             and (labels or {}).items() <= (manifest["metadata"].get("labels") or {}).items()

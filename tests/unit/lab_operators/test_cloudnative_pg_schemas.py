@@ -20,7 +20,7 @@ SHARED = ROOT.parent / "shared"
 
 @functools.cache
 def definitions() -> list[dict[str, Any]]:
-    return list(yaml.safe_load_all(DEFINITIONS.read_text(encoding="utf-8")))
+    return yaml.safe_load(DEFINITIONS.read_text(encoding="utf-8"))
 
 
 def strict(schema: dict[str, Any]) -> dict[str, Any]:

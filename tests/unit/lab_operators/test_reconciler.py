@@ -51,7 +51,7 @@ async def test_requests_during_a_run_cause_one_more() -> None:
     reconciler = Reconciler("thing", reconcile)
     reconciler.request("data", "a")
     await until(running.is_set)
-    for _ in range(5):
+    for _time in range(5):
         reconciler.request("data", "a")
     go_on.set()
     await until(lambda: runs == 2)

@@ -399,6 +399,6 @@ def test_services_of_an_earlier_naming_are_removed(rest: ClusterDouble) -> None:
     controller.reconcile_database("data", "session")
     api.get("RedisEnterpriseCluster", "rec")["spec"]["servicesRiggerSpec"] = {"serviceNaming": "redis-port"}
     controller.reconcile_database("data", "session")
-    names = {name for kind, _, name in api.objects if kind == "Service"}
+    names = {name for kind, _namespace, name in api.objects if kind == "Service"}
     assert {"redis-12000", "redis-12000-headless"} <= names
     assert "session" not in names

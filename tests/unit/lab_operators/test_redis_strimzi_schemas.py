@@ -21,7 +21,7 @@ def schemas() -> dict[tuple[str, str], dict[str, Any]]:
     """Schema of each served version: (apiVersion, kind)."""
     found = {}
     for file in ("redis-enterprise.yml", "strimzi.yml"):
-        for definition in yaml.safe_load_all((SCHEMAS / file).read_text()):
+        for definition in yaml.safe_load((SCHEMAS / file).read_text()):
             spec = definition["spec"]
             for version in spec["versions"]:
                 key = (f"{spec['group']}/{version['name']}", spec["names"]["kind"])

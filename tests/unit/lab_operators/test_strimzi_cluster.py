@@ -398,7 +398,7 @@ def test_a_pool_that_is_gone_takes_its_pods_along(world: World) -> None:
     del world.api.objects["KafkaNodePool", "data", "node"]
     world.api.put(pool("other"))
     world.reconcile()
-    names = {name for kind, _, name in world.api.objects if kind == "StatefulSet"}
+    names = {name for kind, _namespace, name in world.api.objects if kind == "StatefulSet"}
     assert names == {"bus-other"}
 
 

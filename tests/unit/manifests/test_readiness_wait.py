@@ -43,8 +43,15 @@ class Cluster:
     def pause(self, seconds):
         self.now += seconds
 
-    def wait(self, wanted=WANTED, timeout=10.0):
-        return wait(wanted, self.read, timeout=timeout, interval=1.0, clock=lambda: self.now, pause=self.pause)
+    def wait(self, wanted=None, timeout=10.0):
+        return wait(
+            WANTED if wanted is None else wanted,
+            self.read,
+            timeout=timeout,
+            interval=1.0,
+            clock=lambda: self.now,
+            pause=self.pause,
+        )
 
 
 def test_every_kind_and_namespace_is_one_list(catalogue):

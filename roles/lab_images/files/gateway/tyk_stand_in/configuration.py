@@ -82,7 +82,7 @@ class Configuration:
     def storage_address(self) -> tuple[str, int]:
         if not self.storage_addrs:
             return self.storage_host, self.storage_port
-        host, _, port = self.storage_addrs[0].rpartition(":")
+        host, _colon, port = self.storage_addrs[0].rpartition(":")
         return host.strip("[]"), int(port)
 
 
@@ -167,7 +167,7 @@ def _contradictions(configuration: Configuration) -> list[str]:
         if not (1 <= port <= 65535 or (name == "control_api_port" and port == 0)):
             mistakes.append(f"{name} is {port}: it must be a port from 1 to 65535.")
     for address in configuration.storage_addrs:
-        host, _, port_text = address.rpartition(":")
+        host, _colon, port_text = address.rpartition(":")
         if not host or not port_text.isdigit():
             mistakes.append(f"storage.addrs holds {address!r}: an address is host:port.")
     if (

@@ -16,7 +16,7 @@ ALPHABET = string.ascii_letters + string.digits
 
 def new_password(length: int = 32) -> str:
     """A password of letters and digits only: it stands unquoted in any URI or configuration file."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+    return "".join(secrets.choice(ALPHABET) for _position in range(length))
 
 
 def encoded(values: Mapping[str, str]) -> dict[str, str]:

@@ -431,7 +431,7 @@ def _container(
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "startupProbe": {
-            "exec": {"command": ["/opt/kafka/kafka-answers", str(probed)]},
+            "exec": {"command": ["/usr/bin/python3", "/opt/kafka/kafka-answers", str(probed)]},
             "periodSeconds": 2,
             "timeoutSeconds": 5,
             "failureThreshold": 90,

@@ -63,7 +63,7 @@ class PostgresServer:
         # pg_ctl hands its output on to the server it starts: a pipe would stay open as long as that runs.
         output = None if command[0] == "pg_ctl" else subprocess.PIPE
         self._child = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, text=True)
-        words, _ = self._child.communicate()
+        words, _errors = self._child.communicate()
         code, self._child = self._child.returncode, None
         if self._stopping and "stop" not in command:
             raise StoppingError

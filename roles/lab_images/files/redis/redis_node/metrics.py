@@ -36,9 +36,12 @@ def exposition(cluster: str, databases: list[tuple[Database, dict[str, str]]]) -
         "redis_server_up", "gauge", cluster, [(database, "1" if info else "0") for database, info in databases]
     )
     lines += _family(
-        "db_memory_limit_bytes", "gauge", cluster, [(database, str(database.memory_size)) for database, _ in databases]
+        "db_memory_limit_bytes",
+        "gauge",
+        cluster,
+        [(database, str(database.memory_size)) for database, _information in databases],
     )
-    lines += _family("db_config_info", "gauge", cluster, [(database, "1") for database, _ in databases])
+    lines += _family("db_config_info", "gauge", cluster, [(database, "1") for database, _information in databases])
     for metric, kind, field in FROM_INFO:
         lines += _family(
             metric, kind, cluster, [(database, info[field]) for database, info in databases if field in info]

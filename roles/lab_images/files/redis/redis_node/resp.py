@@ -59,5 +59,5 @@ class RedisConnection:
             size = int(rest)
             return None if size < 0 else self._reader.read(size + 2)[:-2].decode(errors="replace")
         if kind == b"*":
-            return [self._reply() for _ in range(int(rest))]
+            return [self._reply() for _item in range(int(rest))]
         raise ConnectionError(f"not a reply: {line!r}")

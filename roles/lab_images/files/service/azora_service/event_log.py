@@ -186,7 +186,7 @@ class EventConsumer:
     def _counted(self, messages: Sequence[Message]) -> bool:
         """Count the batch, again and again while Redis is away; give up only at shutdown."""
         events = [(message.topic() or "", event_of(message.value())) for message in messages]
-        known = [event for _, event in events if event is not None]
+        known = [event for _message, event in events if event is not None]
         pause = 0.2
         while True:
             try:

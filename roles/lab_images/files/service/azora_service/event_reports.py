@@ -45,7 +45,7 @@ class EventReporter:
 
     async def __aenter__(self) -> Self:
         if self._outbound.knows(CALLEE):
-            self._workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
+            self._workers = [asyncio.create_task(self._work()) for _worker in range(WORKERS)]
         return self
 
     async def __aexit__(

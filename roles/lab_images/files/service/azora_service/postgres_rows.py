@@ -70,7 +70,7 @@ class PostgresRows:
     async def insert(self, values: Mapping[str, object]) -> dict[str, Any]:
         names = [sql.Identifier(name) for name in values]
         statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING *").format(
-            self._table, sql.SQL(", ").join(names), sql.SQL(", ").join(sql.Placeholder() for _ in names)
+            self._table, sql.SQL(", ").join(names), sql.SQL(", ").join(sql.Placeholder() for _name in names)
         )
         rows = await self._rows(statement, tuple(values.values()))
         return rows[0]
@@ -125,7 +125,7 @@ class PostgresRows:
         self._unfinished.add(task)
         task.add_done_callback(self._unfinished.discard)
         try:
-            done, _ = await asyncio.wait({task}, timeout=_CONNECT_SECONDS + STATEMENT_SECONDS)
+            done, _pending = await asyncio.wait({task}, timeout=_CONNECT_SECONDS + STATEMENT_SECONDS)
         finally:
             if not task.done():
                 task.cancel()
