@@ -61,6 +61,8 @@ references:
   sample: [registry.example/vendor:1.0]
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.azora.platform.plugins.module_utils import _lab_image_import as images
 from ansible_collections.azora.platform.plugins.module_utils._lab_system import LabError
@@ -82,7 +84,9 @@ def main() -> None:
         archives = [images.read_archive(path) for path in module.params["archives"]]
 
         def bring(node: images.Node) -> list[str]:
-            lacking = importer.lacking(node, archives)
+            # In check mode, a node that does not run yet lacks them all.
+            to_come = module.check_mode and not os.path.exists(node.socket)
+            lacking = archives if to_come else importer.lacking(node, archives)
             if not module.check_mode:
                 importer.bring(node, lacking)
             return [archive.path for archive in lacking]

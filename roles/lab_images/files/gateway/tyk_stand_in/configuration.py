@@ -35,7 +35,10 @@ class ConfigurationError(Exception):
 
 
 def _setting(path: str, default: Any, *, secret: bool = False) -> Any:
-    return field(default=default, metadata={"path": path}, repr=not secret)
+    # A shorthand for the fields below; the linter expects a call in the class itself.
+    return field(  # pylint: disable=invalid-field-call
+        default=default, metadata={"path": path}, repr=not secret
+    )
 
 
 @dataclass(frozen=True)
