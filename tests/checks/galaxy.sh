@@ -8,6 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 ansible-galaxy collection build --force --output-path "$work" . >/dev/null
 artifact=$(ls "$work"/azora-platform-*.tar.gz)
+cd "$work"
 python -m galaxy_importer.main "$artifact" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 if grep -E 'WARNING|ERROR' "$work/log"; then
   echo "galaxy-importer found the above in $(basename "$artifact")."
