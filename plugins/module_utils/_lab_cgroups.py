@@ -35,6 +35,9 @@ class Hierarchies:
 
     version: int
     mounted: tuple[Hierarchy, ...]
+    # A unified hierarchy without controllers beside those of version 1. Nobody is put there and nobody is looked for there
+    # (a shim that leaves its parent's cgroup stays in it there), but runc makes cgroups in it, which have to go in the end.
+    beside: tuple[Hierarchy, ...] = ()
 
     @property
     def controllers(self) -> set[str]:
@@ -44,6 +47,10 @@ class Hierarchies:
     def directories(self, path: str) -> list[str]:
         """PATH in every hierarchy that the lab uses."""
         return [hierarchy.mount_point + path for hierarchy in self.mounted]
+
+    def all_directories(self, path: str) -> list[str]:
+        """PATH in every hierarchy in which something may be left of it."""
+        return [hierarchy.mount_point + path for hierarchy in (*self.mounted, *self.beside)]
 
 
 def parse_hierarchies(mountinfo: str, read: t.Callable[[str], str]) -> Hierarchies:
@@ -61,8 +68,7 @@ def parse_hierarchies(mountinfo: str, read: t.Callable[[str], str]) -> Hierarchi
         elif kind[0] == "cgroup2":
             version_2.append(Hierarchy(mount[4], tuple(read(f"{mount[4]}/cgroup.controllers").split()), unified=True))
     if any("memory" in hierarchy.controllers for hierarchy in version_1):
-        # On a machine with both, the unified hierarchy has no controllers, and yet runc leaves its mark there.
-        return Hierarchies(1, (*version_1, *version_2[:1]))
+        return Hierarchies(1, tuple(version_1), tuple(version_2[:1]))
     return Hierarchies(2, tuple(version_2[:1]))
 
 
@@ -208,7 +214,7 @@ def stop_processes(path: str, *, graceful_seconds: float, machine: Hierarchies |
 
 def exists(path: str, machine: Hierarchies | None = None) -> bool:
     """Whether the cgroup PATH is there, in any hierarchy."""
-    return any(os.path.isdir(directory) for directory in (machine or hierarchies()).directories(path))
+    return any(os.path.isdir(directory) for directory in (machine or hierarchies()).all_directories(path))
 
 
 def remove(path: str, machine: Hierarchies | None = None) -> bool:
@@ -216,7 +222,7 @@ def remove(path: str, machine: Hierarchies | None = None) -> bool:
     machine = machine or hierarchies()
     changed = False
     deadline = time.monotonic() + 10
-    for directory in machine.directories(path):
+    for directory in machine.all_directories(path):
         for current in list(_below(directory)) if os.path.isdir(directory) else []:
             changed = True
             while True:

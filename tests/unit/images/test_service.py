@@ -261,6 +261,8 @@ def test_a_question_reaches_the_outside_and_comes_back(
         **redis.environment,
     )
     user = service("user", AI_AGENT_URL=f"http://127.0.0.1:{agent.port}", **postgres)
+    for called in (wrapper, agent):
+        called.ready()
 
     course_id = course.ask("POST", "/courses", {"title": "Difference engines"}).json["id"]
     question = {"question": "What is it about?", "course_id": course_id, "session_id": "s", "conversation_id": "c"}

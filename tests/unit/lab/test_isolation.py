@@ -40,8 +40,11 @@ def test_version_1() -> None:
 def test_version_1_with_a_unified_hierarchy_beside_it() -> None:
     machine = _lab_cgroups.parse_hierarchies(VERSION_1 + UNIFIED, read_controllers)
     assert machine.version == 1
-    assert "/sys/fs/cgroup/unified/lab" in machine.directories("/lab"), (
-        "runc leaves its mark there, so it is taken away too"
+    assert "/sys/fs/cgroup/unified/lab" not in machine.directories("/lab"), (
+        "a shim that left its parent stays there with it"
+    )
+    assert "/sys/fs/cgroup/unified/lab" in machine.all_directories("/lab"), (
+        "runc leaves its mark there, and it has to go"
     )
 
 
