@@ -78,7 +78,8 @@ class Needs:
     link_alias: str
     required_controllers: tuple[str, ...]
     memory: int
-    disk: int
+    # Directory and bytes that its file system must have.
+    disks: tuple[tuple[str, int], ...]
     # The tools that will be installed if they are missing are no problem.
     installs_tools: bool = False
 
@@ -140,15 +141,16 @@ def _cgroups(machine: Machine, needs: Needs) -> list[str]:
 
 def _resources(machine: Machine, needs: Needs) -> list[str]:
     problems = []
+    free = dict(machine.disks)
     if machine.memory_available < needs.memory:
         problems.append(
             f"The lab with {needs.nodes} nodes needs {needs.memory // MEBIBYTE} MiB of available memory; "
             f"there are {machine.memory_available // MEBIBYTE} MiB."
         )
     problems += [
-        f"{directory} needs {needs.disk // MEBIBYTE} MiB of free disk; there are {free // MEBIBYTE} MiB."
-        for directory, free in machine.disks
-        if free < needs.disk
+        f"{directory} needs {needed // MEBIBYTE} MiB of free disk; there are {free[directory] // MEBIBYTE} MiB."
+        for directory, needed in needs.disks
+        if free[directory] < needed
     ]
     instances = needs.nodes * INOTIFY_INSTANCES_PER_NODE
     if machine.inotify_instances < instances:

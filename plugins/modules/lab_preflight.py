@@ -27,13 +27,8 @@ options:
     type: int
     required: true
   disk_mb:
-    description: How much disk must be free, in MiB, while the lab does not run yet.
-    type: int
-    required: true
-  disk_directories:
-    description: The directories whose file systems must have that much.
-    type: list
-    elements: path
+    description: Directories, each with how much must be free on its file system, in MiB, while the lab does not run yet.
+    type: dict
     required: true
   labs_directory:
     description: Where the labs of this machine live; those with the same addresses are named.
@@ -50,8 +45,7 @@ EXAMPLES = r"""
   azora.platform.lab_preflight:
     layout: "{{ lab_layout }}"
     memory_mb: 3072
-    disk_mb: 8192
-    disk_directories: [/var/lib/azora-lab]
+    disk_mb: {/var/lib/azora-lab: 6144}
     labs_directory: /var/lib/azora-lab
 """
 
@@ -86,8 +80,7 @@ def main() -> None:
         argument_spec={
             "layout": {"type": "dict", "required": True},
             "memory_mb": {"type": "int", "required": True},
-            "disk_mb": {"type": "int", "required": True},
-            "disk_directories": {"type": "list", "elements": "path", "required": True},
+            "disk_mb": {"type": "dict", "required": True},
             "labs_directory": {"type": "path", "required": True},
             "installs_tools": {"type": "bool", "default": False},
         },
@@ -104,11 +97,11 @@ def main() -> None:
         link_alias=layout["link_alias"],
         required_controllers=_lab_cgroups.REQUIRED_CONTROLLERS,
         memory=options["memory_mb"] * _lab_preflight.MEBIBYTE,
-        disk=options["disk_mb"] * _lab_preflight.MEBIBYTE,
+        disks=tuple((directory, int(size) * _lab_preflight.MEBIBYTE) for directory, size in options["disk_mb"].items()),
         installs_tools=options["installs_tools"],
     )
     try:
-        machine = _lab_machine.observe(layout, options["disk_directories"], options["labs_directory"])
+        machine = _lab_machine.observe(layout, list(options["disk_mb"]), options["labs_directory"])
     except (LabError, OSError) as error:
         module.fail_json(msg=f"The machine could not be looked at: {error}")
     for warning in _lab_preflight.warnings(machine, needs):

@@ -86,9 +86,16 @@ def outside(lab: dict[str, Any]) -> Callable[..., tuple[int, Any]]:
 
 
 @pytest.fixture(scope="session")
-def verify(lab_name: str) -> Callable[..., subprocess.CompletedProcess[str]]:
-    def run(**extra: Any) -> subprocess.CompletedProcess[str]:
+def play(lab_name: str) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a playbook against the lab, with extra variables."""
+
+    def run(playbook: str, **extra: Any) -> subprocess.CompletedProcess[str]:
         variables = yaml.safe_dump({"lab_name": lab_name, **extra}, default_flow_style=True, width=10**6).strip()
-        return ansible("ansible-playbook", "playbooks/verify.yml", "-e", variables, check=False)
+        return ansible("ansible-playbook", playbook, "-e", variables, check=False)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def verify(play: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    return lambda **extra: play("playbooks/verify.yml", **extra)

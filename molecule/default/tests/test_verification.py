@@ -13,7 +13,7 @@ from typing import Any
 import kubernetes
 import pytest
 
-Verify = Callable[..., subprocess.CompletedProcess[str]]
+Play = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def networking(api: kubernetes.client.ApiClient) -> kubernetes.client.Networking
     return kubernetes.client.NetworkingV1Api(api)
 
 
-def test_the_platform_as_it_stands_passes(verify: Verify) -> None:
+def test_the_platform_as_it_stands_passes(verify: Play) -> None:
     finished = verify()
     assert finished.returncode == 0, finished.stdout
     assert "INCONCLUSIVE" not in finished.stdout.split("PLAY RECAP", maxsplit=1)[0].replace("0 inconclusive", "")
@@ -39,7 +39,7 @@ def without_policy(networking: kubernetes.client.NetworkingV1Api) -> Iterator[No
 
 
 @pytest.mark.usefixtures("without_policy")
-def test_a_missing_policy_is_named_by_the_connection_that_no_longer_works(verify: Verify) -> None:
+def test_a_missing_policy_is_named_by_the_connection_that_no_longer_works(verify: Play) -> None:
     finished = verify()
     assert finished.returncode != 0
     for source in ["default/user", "default/course", "default/enrollment", "default/session", "default/gateway"]:
@@ -59,7 +59,7 @@ def open_door(networking: kubernetes.client.NetworkingV1Api) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("open_door")
-def test_an_allow_all_policy_is_named_by_each_connection_that_should_be_closed(verify: Verify) -> None:
+def test_an_allow_all_policy_is_named_by_each_connection_that_should_be_closed(verify: Play) -> None:
     finished = verify()
     assert finished.returncode != 0
     services = {
@@ -94,18 +94,23 @@ def silent_pod(core: kubernetes.client.CoreV1Api, lab: dict[str, Any]) -> Iterat
     signal("SIGUSR2")
 
 
-def test_a_health_path_that_stops_answering_is_named_by_its_pod(verify: Verify, silent_pod: str) -> None:
+def test_a_health_path_that_stops_answering_is_named_by_its_pod(verify: Play, silent_pod: str) -> None:
     finished = verify()
     assert finished.returncode != 0
     assert silent_pod in finished.stdout
 
 
-def test_five_mistakes_give_five_sentences_and_change_nothing(
-    verify: Verify, core: kubernetes.client.CoreV1Api
-) -> None:
-    before = {pod.metadata.uid for pod in core.list_pod_for_all_namespaces().items}
+def test_five_mistakes_give_five_sentences_and_change_nothing(play: Play, api: kubernetes.client.ApiClient) -> None:
+    deployments = kubernetes.client.AppsV1Api(api)
+
+    def generations() -> dict[str, int]:
+        items = deployments.list_deployment_for_all_namespaces().items
+        return {item.metadata.uid: item.metadata.generation for item in items}
+
+    before = generations()
     service = {"name": "alpha", "namespace": "default", "image": "example.org/alpha:1"}
-    finished = verify(
+    finished = play(
+        "site.yml",
         catalogue_platform={
             "name": "broken",
             "namespaces": [{"name": "default"}],
@@ -116,10 +121,11 @@ def test_five_mistakes_give_five_sentences_and_change_nothing(
                 {**service, "name": "delta", "ports": {"http": 70000}},
                 {**service, "name": "epsilon", "replica": 2},
             ],
-        }
+        },
     )
     assert finished.returncode != 0
     for expected in ["nobody", "Beta_2", "oracle", "70000", "replicas"]:
         assert expected in finished.stdout, f"no sentence about {expected}"
     assert "Traceback" not in finished.stdout + finished.stderr
-    assert before == {pod.metadata.uid for pod in core.list_pod_for_all_namespaces().items}
+    assert "changed=0 " in finished.stdout
+    assert before == generations()
