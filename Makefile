@@ -36,7 +36,7 @@ down: setup ## Take the lab away, with everything it made outside the cache
 	ansible-playbook playbooks/lab.yml $(LAB_ARGUMENTS) -e lab_state=absent
 
 .PHONY: test
-test: lint unit sanity galaxy ## Every check that needs no cluster: lint, unit tests, sanity, galaxy import
+test: lint unit sanity galaxy molecule ## Every check: lint, unit tests, sanity, galaxy import, the whole platform on a lab of its own
 
 .PHONY: lint
 lint: setup ## ruff, mypy, ansible-lint (production), changelog, documentation of every plugin
