@@ -8,7 +8,6 @@ Run by kopf; the handlers only wake the reconcilers.
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import Any
 
@@ -23,6 +22,7 @@ from lab_operators.cloudnative_pg_resources import BACKUPS, CLUSTERS, DATABASE_R
 from lab_operators.kubernetes_api import KubernetesApi
 from lab_operators.operator_endpoint import OperatorEndpoint
 from lab_operators.reconciler import Reconciler
+from lab_operators.watch_settings import configure, wait_for_kinds
 
 _api = KubernetesApi.in_cluster("cloudnative-pg")
 _api.register(BACKUPS, CLUSTERS, DATABASES, DATABASE_ROLES)
@@ -40,11 +40,9 @@ _endpoint = OperatorEndpoint([_clusters, _databases, _roles, _backups])
 
 @kopf.on.startup()
 async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
-    settings.posting.enabled = False
-    # kopf says of each event that it was handled; what came of it is said by the reconcilers.
-    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
-    settings.watching.server_timeout = 300
+    configure(settings)
     _endpoint.start()
+    await wait_for_kinds(_api, (CLUSTERS, DATABASES, DATABASE_ROLES, BACKUPS))
     _endpoint.ready.set()
 
 

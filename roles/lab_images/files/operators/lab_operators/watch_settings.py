@@ -1,7 +1,7 @@
 # Copyright: azora.platform contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the operators that name their namespaces let kopf watch."""
+"""How the operators let kopf watch."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Iterator
 
 import kopf
+import urllib3
 
 from lab_operators.kubernetes_api import KubernetesApi, KubernetesError, ResourceKind
 
@@ -27,6 +28,8 @@ class EndlessPauses:
 def configure(settings: kopf.OperatorSettings) -> None:
     """Only watch: no events posted, nothing looked for, no trace in the resources."""
     settings.posting.enabled = False
+    # kopf says of each event that it was handled; what came of it is said by the reconcilers.
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     # Kinds and namespaces are known from the start; looking for new ones would need rights on the whole cluster.
     settings.scanning.disabled = True
     settings.watching.server_timeout = 240
@@ -35,12 +38,15 @@ def configure(settings: kopf.OperatorSettings) -> None:
 
 
 async def wait_for_kinds(api: KubernetesApi, kinds: Iterable[ResourceKind], namespace: str | None = None) -> None:
-    """Wait: kopf looks once which kinds there are, and must not look before the custom resources are served."""
+    """Wait: kopf looks once which kinds there are, and must not look before the custom resources are served.
+
+    Nor may it look while the API server cannot be reached, as when both start at the same time.
+    """
     for kind in kinds:
         while True:
             try:
                 await asyncio.to_thread(api.find, kind, namespace)
                 break
-            except KubernetesError as error:
-                logger.warning("%s is not served yet: %s", kind.plural, error)
+            except (KubernetesError, urllib3.exceptions.HTTPError) as error:
+                logger.warning("%s cannot be listed yet: %s", kind.plural, error)
                 await asyncio.sleep(1)
