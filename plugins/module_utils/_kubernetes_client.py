@@ -117,6 +117,10 @@ class KubernetesClient:
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
         return self._request("GET", path, {"container": container}, accept="*/*").decode("utf-8", "replace")
 
+    def text(self, path: str) -> str:
+        """What is no object, such as metrics."""
+        return self._request("GET", path, accept="*/*").decode("utf-8", "replace")
+
     def permitted(self, verb: str, namespace: str, resource: str, subresource: str = "") -> bool:
         """Ask the API server itself whether this user may."""
         attributes = {"verb": verb, "namespace": namespace, "resource": resource, "subresource": subresource}

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +24,17 @@ NUMBERS = (
 
 @dataclass(frozen=True)
 class ProbeRequest:
-    """One request that answers what a probe asks: the same for liveness and readiness when they share path and port."""
+    """One request that answers what a probe asks: the same for liveness and readiness when they share path and port.
+
+    With `absent`, a path that nobody can know: who answers that one well answers everything well.
+    """
 
     probes: tuple[str, ...]
     path: str
     port: int
     scheme: str
     timeout: float
+    absent: bool = False
 
 
 def live_container(pod: Mapping[str, Any], workload: Workload) -> Mapping[str, Any] | None:
@@ -121,6 +125,17 @@ def probe_requests(workload: Workload) -> list[ProbeRequest]:
         ProbeRequest(tuple(kinds), path, port, scheme, timeout)
         for (path, port, scheme), (kinds, timeout) in together.items()
     ]
+
+
+def absent_requests(requests: Sequence[ProbeRequest], path: str) -> list[ProbeRequest]:
+    """One request of a path that is not there for each server that the requests ask."""
+    servers: dict[tuple[int, str], ProbeRequest] = {}
+    for request in requests:
+        servers.setdefault(
+            (request.port, request.scheme),
+            ProbeRequest(request.probes, path, request.port, request.scheme, request.timeout, absent=True),
+        )
+    return list(servers.values())
 
 
 def _in_words(declared: Mapping[str, Any], workload: Workload) -> str:

@@ -21,6 +21,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_input
     Connection,
     Workload,
 )
+from ansible_collections.azora.platform.plugins.module_utils._verification_kubelets import Counted
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod
 
 WIDTH = 150
@@ -49,7 +50,7 @@ def connection_result(connection: Connection, verdict: Verdict) -> dict[str, Any
 
 
 def workload_result(
-    workload: Workload, pods: Sequence[Pod], reports: Mapping[str, Any], evidence: Evidence
+    workload: Workload, pods: Sequence[Pod], reports: Mapping[str, Any], evidence: Evidence, counted: Counted
 ) -> dict[str, Any]:
     """One workload with each of its pods."""
     return {
@@ -58,7 +59,7 @@ def workload_result(
         "expected_pods": workload.replicas,
         "ready_pods": sum(pod.ready for pod in pods),
         "probes": sorted(workload.probes),
-        "pods": [_pod_result(workload, pod, reports.get(pod.identity)) for pod in pods],
+        "pods": [_pod_result(workload, pod, reports.get(pod.identity), counted) for pod in pods],
         "dns": [
             {key: seen[key] for key in ("server", "protocol", "outcome", "ms")}
             for seen in evidence.dns.get(workload.identity, [])
@@ -66,11 +67,13 @@ def workload_result(
     }
 
 
-def _pod_result(workload: Workload, pod: Pod, report: Any) -> dict[str, Any]:
+def _pod_result(workload: Workload, pod: Pod, report: Any, counted: Counted) -> dict[str, Any]:
     answers = []
     if report is not None:
         seen_by_request = {one["id"]: one for one in report.observed if one["kind"] == "request"}
         for index, request in enumerate(report.prober.requests):
+            if request.absent:
+                continue
             seen = seen_by_request.get(index)
             answers.append(
                 {
@@ -92,6 +95,10 @@ def _pod_result(workload: Workload, pod: Pod, report: Any) -> dict[str, Any]:
         "probers": pod.probers + (1 if report is not None and report.added else 0),
         "probes_as_declared": not differences(pod.manifest, workload),
         "answers": answers,
+        "kubelet": [
+            {"probe": probe.kind, "passed": runs.passed, "failed": runs.failed}
+            for probe, runs in counted.of_pod(pod.identity)
+        ],
     }
 
 
@@ -99,20 +106,22 @@ def table(
     workloads: Sequence[Mapping[str, Any]],
     connections: Sequence[Mapping[str, Any]],
     mismatches: Sequence[Mapping[str, Any]],
+    remarks: Sequence[str],
     summary: Mapping[str, Any],
     *,
     complete: bool,
 ) -> list[str]:
-    """Text lines: the workloads, the matrix, the mismatches, and one line that says how it went."""
+    """Text lines: the workloads, the matrix, the mismatches, remarks, and one line that says how it went."""
     lines = workload_lines(workloads)
     if connections:
         lines += ["", *matrix_lines(connections)]
-    if mismatches:
-        lines += ["", f"MISMATCHES ({len(mismatches)})"]
-        for number, mismatch in enumerate(mismatches, 1):
+    for title, sentences in (("MISMATCHES", [one["sentence"] for one in mismatches]), ("REMARKS", remarks)):
+        if sentences:
+            lines += ["", f"{title} ({len(sentences)})"]
+        for number, sentence in enumerate(sentences, 1):
             hanging = INDENT + " " * 5
             lines += textwrap.wrap(
-                f"{number:>3}. {mismatch['sentence']}",
+                f"{number:>3}. {sentence}",
                 WIDTH,
                 initial_indent=INDENT,
                 subsequent_indent=hanging,
@@ -155,7 +164,10 @@ def _probes_cell(workload: Mapping[str, Any]) -> str:
     differing = sum(not pod["probes_as_declared"] for pod in pods)
     if not pods or not workload["probes"]:
         return "-" if pods else "no pod"
-    return "as declared" if not differing else f"{differing} of {len(pods)} differ"
+    counted = [probe for pod in pods for probe in pod["kubelet"]]
+    passing = sum(probe["passed"] > 0 for probe in counted)
+    words = "as declared" if not differing else f"{differing} of {len(pods)} differ"
+    return words + (f", {passing}/{len(counted)} passed at the kubelet" if counted else "")
 
 
 def _answers_cell(pods: Sequence[Mapping[str, Any]]) -> str:

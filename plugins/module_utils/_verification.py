@@ -14,6 +14,8 @@ from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils import _report
 from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client import KubernetesClient, together
+from ansible_collections.azora.platform.plugins.module_utils._probe_counters import RunningProbe, running_probes
+from ansible_collections.azora.platform.plugins.module_utils._probe_specification import live_container
 from ansible_collections.azora.platform.plugins.module_utils._prober import Patience
 from ansible_collections.azora.platform.plugins.module_utils._verdict import (
     Evidence,
@@ -25,6 +27,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_findi
     Finding,
     connection_findings,
     enforcement_finding,
+    kubelet_findings,
     pod_findings,
     report_findings,
 )
@@ -38,9 +41,11 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_input
     connections_from,
     workloads_from,
 )
+from ansible_collections.azora.platform.plugins.module_utils._verification_kubelets import Counted, KubeletWatch
 from ansible_collections.azora.platform.plugins.module_utils._verification_plan import Plan, plan, targets_of
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod, pods_of
 from ansible_collections.azora.platform.plugins.module_utils._verification_probers import Report, run_probers
+from ansible_collections.azora.platform.plugins.module_utils._verification_remarks import remarks
 
 CHECKS = ("probes", "connectivity")
 NOT_IN_CHECK_MODE = "check mode adds no prober to any pod"
@@ -59,6 +64,7 @@ class Order:
     untouched: Sequence[str] = ()
     timeout: float = 120.0
     patience: Patience = field(default_factory=Patience)
+    kubelet_counters: str = "if_permitted"
     look_only: bool = False
 
 
@@ -69,6 +75,7 @@ class Seen:
     pods: Mapping[str, Sequence[Pod]]
     reports: Sequence[Report]
     evidence: Evidence
+    counted: Counted
     judged: Sequence[tuple[Connection, Verdict]]
 
 
@@ -85,6 +92,7 @@ def order_from(options: Mapping[str, Any], *, look_only: bool) -> Order:
         untouched=options["untouched"],
         timeout=float(options["timeout"]),
         patience=Patience(connect, settle, settle + 4 * connect + 5, int(options["concurrency"])),
+        kubelet_counters=options["kubelet_counters"],
         look_only=look_only,
     )
 
@@ -102,12 +110,16 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
         untouched=order.untouched,
     )
     reports: list[Report] = []
+    counted = Counted()
     if not order.look_only:
+        # The kubelets count on while the probers work.
+        watch = KubeletWatch(client, probes_to_watch(order, pods))
         reports = run_probers(client, planned.probers, order.prober_image, order.patience, begun + order.timeout)
+        counted = watch.finish(begun + order.timeout)
     evidence = gather(planned, reports, look_only=order.look_only)
     rows = order.connections if "connectivity" in order.checks else []
     judged = [(row, judge(row, targets_of(row, pods), evidence)) for row in rows]
-    return result(order, Seen(pods, reports, evidence, judged), time.monotonic() - begun)
+    return result(order, Seen(pods, reports, evidence, counted, judged), time.monotonic() - begun)
 
 
 def read_pods(client: KubernetesClient, workloads: Sequence[Workload]) -> dict[str, list[Pod]]:
@@ -119,6 +131,19 @@ def read_pods(client: KubernetesClient, workloads: Sequence[Workload]) -> dict[s
 
     manifests = dict(zip(namespaces, together([listing(namespace) for namespace in namespaces]), strict=True))
     return {workload.identity: pods_of(workload, manifests[workload.namespace]) for workload in workloads}
+
+
+def probes_to_watch(order: Order, pods: Mapping[str, Sequence[Pod]]) -> list[RunningProbe]:
+    """The declared probes of every ready pod, as they stand on its live container."""
+    if "probes" not in order.checks or order.kubelet_counters == "skipped":
+        return []
+    return [
+        probe
+        for workload in order.workloads
+        for pod in pods[workload.identity]
+        if pod.ready and (container := live_container(pod.manifest, workload)) is not None
+        for probe in running_probes(pod.manifest, container, sorted(workload.probes))
+    ]
 
 
 def gather(planned: Plan, reports: Sequence[Report], *, look_only: bool) -> Evidence:
@@ -151,7 +176,14 @@ def find(order: Order, seen: Seen) -> list[Finding]:
     if "probes" in order.checks:
         for workload in order.workloads:
             findings += pod_findings(workload, seen.pods[workload.identity])
-    findings += report_findings(seen.reports, seen.evidence)
+    reported = report_findings(seen.reports, seen.evidence)
+    findings += reported
+    # Of these pods the direct answer tells more than a counter, or nobody got through to them at all.
+    told = {finding.destination for finding in reported if finding.check == "probes"}
+    told |= {report.prober.pod.identity for report in seen.reports if report.failure}
+    findings += kubelet_findings(
+        order.workloads, seen.pods, seen.counted, told, required=order.kubelet_counters == "required"
+    )
     findings += connection_findings(seen.judged, seen.evidence.silent_sources)
     if order.look_only:  # what check mode does not look at is not wrong
         findings = [finding for finding in findings if finding.found != INCONCLUSIVE]
@@ -162,10 +194,12 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
     """What the module returns, on success and on failure alike."""
     by_pod = {report.prober.pod.identity: report for report in seen.reports}
     workloads = [
-        _report.workload_result(one, seen.pods[one.identity], by_pod, seen.evidence) for one in order.workloads
+        _report.workload_result(one, seen.pods[one.identity], by_pod, seen.evidence, seen.counted)
+        for one in order.workloads
     ]
     connections = [_report.connection_result(connection, verdict) for connection, verdict in seen.judged]
     mismatches = [finding.as_result() for finding in find(order, seen)]
+    remarked = remarks(order.workloads, seen.pods, seen.reports, seen.counted)
     verdicts = [verdict.verdict for _connection, verdict in seen.judged]
     allowed = sum(connection.allowed for connection, _verdict in seen.judged)
     summary = {
@@ -182,7 +216,12 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         "probers": sum(report.added for report in seen.reports),
         "seconds": round(seconds, 1),
     }
-    unseen = order.look_only or INCONCLUSIVE in verdicts or any(report.failure for report in seen.reports)
+    unseen = (
+        order.look_only
+        or INCONCLUSIVE in verdicts
+        or bool(seen.counted.unread)
+        or any(report.failure for report in seen.reports)
+    )
     return {
         "changed": False,
         "passed": not mismatches,
@@ -191,8 +230,9 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         "workloads": workloads,
         "connections": connections,
         "mismatches": mismatches,
+        "remarks": remarked,
         "touched_pods": sorted(report.prober.pod.identity for report in seen.reports if report.added),
-        "table": _report.table(workloads, connections, mismatches, summary, complete=not unseen),
+        "table": _report.table(workloads, connections, mismatches, remarked, summary, complete=not unseen),
     }
 
 

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ansible_collections.azora.platform.plugins.module_utils._probe_counters import RunningProbe, Runs
 from ansible_collections.azora.platform.plugins.module_utils._probe_specification import ProbeRequest, differences
 from ansible_collections.azora.platform.plugins.module_utils._verdict import Evidence, Verdict, judge_dns
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import (
@@ -20,9 +21,11 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_input
     Connection,
     Workload,
 )
+from ansible_collections.azora.platform.plugins.module_utils._verification_kubelets import Counted
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod
 
 HEALTHY = range(200, 400)
+SUCCESS = range(200, 300)
 
 
 @dataclass(frozen=True)
@@ -90,13 +93,12 @@ def report_findings(reports: Sequence[Any], evidence: Evidence) -> list[Finding]
                     )
                 )
             continue
-        for seen in sorted((one for one in report.observed if one["kind"] == "request"), key=lambda one: one["id"]):
-            findings += _unhealthy(identity, pod, report.prober.requests[seen["id"]], seen)
-        reported = {one["id"] for one in report.observed if one["kind"] == "request"}
-        for index, request in enumerate(report.prober.requests):
-            if index not in reported:
-                missing = {"status": None, "error": "not finished in time", "ms": None}
-                findings += _unhealthy(identity, pod, request, missing)
+        missing = {"status": None, "error": "not finished in time", "ms": None}
+        by_request = {one["id"]: one for one in report.observed if one["kind"] == "request"}
+        answers = [(request, by_request.get(index, missing)) for index, request in enumerate(report.prober.requests)]
+        for request, seen in answers:
+            findings += _answers_anything(identity, pod, request, seen, answers) if request.absent else []
+            findings += [] if request.absent else _unhealthy(identity, pod, request, seen)
     for source, servers in sorted(evidence.dns.items()):
         findings += _name_servers(source, servers, evidence)
     return findings
@@ -116,6 +118,67 @@ def _unhealthy(identity: str, pod: Pod, request: ProbeRequest, seen: Mapping[str
         f"pod {pod.identity} does not pass {what} ({', '.join(request.probes)}): expected 200 to 399, found {found}"
     )
     return [Finding("probes", identity, pod.identity, request.port, "status 200 to 399", found, reason, sentence)]
+
+
+def _answers_anything(
+    identity: str,
+    pod: Pod,
+    absent: ProbeRequest,
+    seen: Mapping[str, Any],
+    answers: Sequence[tuple[ProbeRequest, Mapping[str, Any]]],
+) -> list[Finding]:
+    """A server that answers what is not there says nothing by answering its probes' paths."""
+    good = [
+        request.path
+        for request, answer in answers
+        if not request.absent and request.port == absent.port and request.scheme == absent.scheme and answered(answer)
+    ]
+    if not good or (seen["status"] is not None and seen["status"] not in SUCCESS):
+        return []
+    paths, expected = " and ".join(good), "a status other than 200 to 299"
+    if seen["status"] is None:
+        reason = f"a path that is not there was not answered ({seen['error']})"
+        sentence = f"whether the answer of pod {pod.identity} to GET {paths} means anything is not known: {reason}"
+        return [Finding("probes", identity, pod.identity, absent.port, expected, INCONCLUSIVE, reason, sentence)]
+    found = f"status {seen['status']}"
+    reason = f"GET {absent.path}, which is not there, on port {absent.port}"
+    sentence = (
+        f"pod {pod.identity} answers a path that is not there as well as {paths}, so its probes prove nothing:"
+        f" expected {expected} from GET {absent.path} on port {absent.port}, found {found}"
+    )
+    return [Finding("probes", identity, pod.identity, absent.port, expected, found, reason, sentence)]
+
+
+def kubelet_findings(
+    workloads: Sequence[Workload],
+    pods: Mapping[str, Sequence[Pod]],
+    counted: Counted,
+    told: Collection[str],
+    *,
+    required: bool,
+) -> list[Finding]:
+    """Probes that the kubelet did not run or that failed it; pods of which more was TOLD already are left out."""
+    findings = []
+    for workload in workloads:
+        for pod in pods[workload.identity]:
+            for probe, runs in counted.of_pod(pod.identity) if pod.identity not in told else ():
+                findings += _counted_wrong(workload.identity, pod, probe, runs, counted.seconds)
+    if required:
+        for node, reason in sorted(counted.unread.items()):
+            sentence = f"whether the kubelet of {node} runs the probes of its pods is not known: {reason}"
+            findings.append(Finding("probes", "*", node, None, "its counters", INCONCLUSIVE, reason, sentence))
+    return findings
+
+
+def _counted_wrong(identity: str, pod: Pod, probe: RunningProbe, runs: Runs, seconds: float) -> list[Finding]:
+    if runs.passed:  # single failures are what thresholds are for; they are remarked
+        return []
+    since = "since its start" if probe.kind == "startup" else f"within {seconds:.0f} s"
+    found = f"failed {runs.failed} of {runs.failed} times" if runs.failed else "not run"
+    what = f"the {probe.kind} probe of pod {pod.identity}"
+    sentence = f"the kubelet of {probe.node} did not see {what} pass {since}: expected at least one pass, found {found}"
+    reason = f"counted by the kubelet of {probe.node} {since}"
+    return [Finding("probes", identity, pod.identity, None, "at least one pass", found, reason, sentence)]
 
 
 def _name_servers(source: str, servers: Sequence[Mapping[str, Any]], evidence: Evidence) -> list[Finding]:

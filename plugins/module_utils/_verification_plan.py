@@ -11,7 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.azora.platform.plugins.module_utils._probe_specification import ProbeRequest, probe_requests
+from ansible_collections.azora.platform.plugins.module_utils._probe_specification import (
+    ProbeRequest,
+    absent_requests,
+    probe_requests,
+)
 from ansible_collections.azora.platform.plugins.module_utils._prober import Batch
 from ansible_collections.azora.platform.plugins.module_utils._verdict import Target
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import Connection, Workload
@@ -112,7 +116,8 @@ def _no_source(identity: str, running: Sequence[Pod]) -> str:
 
 
 def _add_requests(prober: PlannedProber) -> None:
-    prober.requests = probe_requests(prober.workload)
+    requests = probe_requests(prober.workload)
+    prober.requests = [*requests, *absent_requests(requests, f"/azora-verify-{prober.batch.run}")]
     prober.batch.requests = [
         {
             "id": index,
@@ -121,6 +126,7 @@ def _add_requests(prober: PlannedProber) -> None:
             "path": request.path,
             "scheme": request.scheme,
             "timeout": request.timeout,
+            "absent": request.absent,
         }
         for index, request in enumerate(prober.requests)
     ]

@@ -13,7 +13,8 @@ version_added: 0.1.0
 author: azora.platform contributors (@azora)
 description:
   - Compares the probes of the live pods with the declared ones, and asks each pod for its probe paths on the pod's own address,
-    as the kubelet does.
+    as the kubelet does. A pod that answers a path which is not there just as well proves nothing.
+  - Reads the kubelets' own counters, which prove that each declared probe ran and passed meanwhile.
   - Sends real packets from a real replica of every source to every destination, and compares what is open and what is blocked
     with the expected matrix. What is not declared must be blocked.
   - The packets come from a prober, an ephemeral container in a pod of the workload itself, so they have exactly its identity,
@@ -82,6 +83,15 @@ options:
     elements: str
     choices: [probes, connectivity]
     default: [probes, connectivity]
+  kubelet_counters:
+    description:
+      - Whether the kubelets' own counters have to prove that each declared probe ran, and passed, while the verification looked.
+      - They are read through the API server, which needs the right to C(get) C(nodes/proxy); that is a far-reaching right.
+      - With V(if_permitted) a user without it gets a remark, and RV(complete) is V(false). With V(required) it is a mismatch.
+      - Waiting for a probe's turn takes its period at most.
+    type: str
+    choices: [if_permitted, required, skipped]
+    default: if_permitted
   untouched:
     description:
       - Workloads, as C(namespace/name), whose pods get no prober.
@@ -207,7 +217,9 @@ workloads:
       elements: str
       sample: [liveness, readiness]
     pods:
-      description: Each pod with its address, node, readiness, restarts, and the answers of its probe paths.
+      description:
+        - Each pod with its address, node, readiness, restarts, the answers of its probe paths, and how often its kubelet
+          ran each probe meanwhile (of a startup probe, since the start).
       returned: always
       type: list
       elements: dict
@@ -221,6 +233,9 @@ workloads:
           probes_as_declared: true
           answers:
             - {probes: [liveness, readiness], path: /health, port: 8080, status: 200, milliseconds: 3.1, ok: true, error: null}
+          kubelet:
+            - {probe: liveness, passed: 1, failed: 0}
+            - {probe: readiness, passed: 2, failed: 0}
     dns:
       description: What the name servers of the workload answered.
       returned: always
@@ -318,6 +333,14 @@ mismatches:
       sample: >-
         default/user cannot reach azora-data/pg:5432 (postgresql): expected OPEN, found BLOCKED (no answer from pg-1, which
         listens on 5432)
+remarks:
+  description:
+    - What is as declared and yet worth a sentence, such as an answer that takes more than half of its probe's timeout, a start that takes more than
+      half of its budget, or kubelet counters that this user may not read.
+  returned: always, unless the verification could not begin
+  type: list
+  elements: str
+  sample: ["pod default/user-7d9c5b6f4-x2x8k answered GET /health after 620 ms; its probe's timeout is 1 s"]
 touched_pods:
   description: The pods that got an ephemeral container.
   returned: always, unless the verification could not begin
@@ -349,6 +372,11 @@ OPTIONS = {
     "connections": {"type": "list", "elements": "dict", "default": []},
     "prober_image": {"type": "str"},
     "checks": {"type": "list", "elements": "str", "choices": list(CHECKS), "default": list(CHECKS)},
+    "kubelet_counters": {
+        "type": "str",
+        "choices": ["if_permitted", "required", "skipped"],
+        "default": "if_permitted",
+    },
     "untouched": {"type": "list", "elements": "str", "default": []},
     "timeout": {"type": "int", "default": 120},
     "connect_timeout": {"type": "float", "default": 1.0},

@@ -200,6 +200,9 @@ class FakeKubernetes(http.server.ThreadingHTTPServer):
         self.closed: set[tuple[str, str, int]] = set()
         self.black_hole = ("", 0)
         self.damage: Callable[[str], str] = lambda log: log
+        # What a kubelet counts of a probe in one look: passed and failed runs, by the name of the pod.
+        self.probe_runs: dict[str, tuple[int, int]] = {}
+        self._looks = 0
         self.name_server_port = name_server_port
         self.resolver = directory / "resolv.conf"
         self.resolver.write_text("search shop.svc.cluster.test svc.cluster.test\nnameserver 127.0.0.1\n")
@@ -222,6 +225,23 @@ class FakeKubernetes(http.server.ThreadingHTTPServer):
         }
         self.pods[namespace, name] = pod
         return pod
+
+    def probe_counters(self, node: str) -> str:
+        """A kubelet's /metrics/probes; each look finds as many more runs as the test says."""
+        self._looks += 1
+        lines = ["# TYPE prober_probe_total counter"]
+        for (namespace, name), pod in sorted(self.pods.items()):
+            for container in pod["spec"]["containers"]:
+                for kind in ("liveness", "readiness", "startup"):
+                    if pod["spec"]["nodeName"] != node or f"{kind}Probe" not in container:
+                        continue
+                    labels = f'container="{container["name"]}",namespace="{namespace}",pod="{name}"'
+                    labels += f',pod_uid="{pod["metadata"]["uid"]}",probe_type="{kind.capitalize()}"'
+                    passed, failed = self.probe_runs.get(name, (1, 0))
+                    lines.append(f'prober_probe_total{{{labels},result="successful"}} {passed * self._looks}')
+                    if failed:
+                        lines.append(f'prober_probe_total{{{labels},result="failed"}} {failed * self._looks}')
+        return "\n".join(lines) + "\n"
 
     def start_container(self, pod: dict[str, Any], container: dict[str, Any]) -> None:
         """What a kubelet does, in a process of this machine and with a resolv.conf of its own."""
@@ -284,6 +304,11 @@ class _ApiHandler(http.server.BaseHTTPRequestHandler):
             self._send({"kind": "PodList", "metadata": {}, "items": items})
         elif parts[-1] == "ephemeralcontainers" and method == "PATCH":
             self._add_container(self.server.pods.get((parts[3], parts[5])), body)
+        elif url.path.endswith("/proxy/metrics/probes"):
+            if "get nodes/proxy" in self.server.forbidden:
+                self._send({"kind": "Status", "code": 403, "message": "nodes is forbidden"}, 403)
+            else:
+                self._send(self.server.probe_counters(parts[3]))
         elif parts[-1] == "log":
             container = parse_qs(url.query)["container"][0]
             self._send(self.server.logs.get((parts[3], parts[5], container), ""))

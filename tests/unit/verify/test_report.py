@@ -100,6 +100,7 @@ def workload(**changes: Any) -> dict[str, Any]:
     pod = {
         "name": "default/user-a",
         "probes_as_declared": True,
+        "kubelet": [],
         "answers": [{"path": "/health", "ok": True, "milliseconds": 3.4}],
     }
     other = {**pod, "answers": [{"path": "/health", "ok": False, "milliseconds": 1000.0}]}
@@ -115,7 +116,7 @@ def workload(**changes: Any) -> dict[str, Any]:
 
 
 def test_workloads_say_how_many_pods_answer_and_the_slowest_of_those() -> None:
-    lines = table([workload(), workload(pods=[], ready_pods=0)], [], [], SUMMARY, complete=True)
+    lines = table([workload(), workload(pods=[], ready_pods=0)], [], [], [], SUMMARY, complete=True)
     assert lines[1].split() == [
         "default/user",
         "deployment",
@@ -129,13 +130,13 @@ def test_workloads_say_how_many_pods_answer_and_the_slowest_of_those() -> None:
         "ms",
     ]
     assert lines[2].split() == ["default/user", "deployment", "0/2", "no", "pod", "-"]
-    differing = workload(pods=[{"name": "p", "probes_as_declared": False, "answers": []}])
-    assert "1 of 1 differ" in table([differing], [], [], SUMMARY, complete=True)[1]
+    differing = workload(pods=[{"name": "p", "probes_as_declared": False, "answers": [], "kubelet": []}])
+    assert "1 of 1 differ" in table([differing], [], [], [], SUMMARY, complete=True)[1]
 
 
 def test_mismatches_are_wrapped_under_their_numbers() -> None:
     sentence = "default/user cannot reach " + "a-very-long-word " * 20
-    lines = table([workload()], [], [{"sentence": sentence}], {**SUMMARY, "mismatches": 1}, complete=True)
+    lines = table([workload()], [], [{"sentence": sentence}], [], {**SUMMARY, "mismatches": 1}, complete=True)
     told = lines[lines.index("MISMATCHES (1)") + 1 : -2]
     assert told[0].startswith("    1. default/user cannot reach")
     assert all(line.startswith("       a-very") for line in told[1:])

@@ -29,6 +29,7 @@ class Platform:
     def __init__(self, api: servers.FakeKubernetes, serve: Callable[..., int], black_hole: tuple[str, int]) -> None:
         self.api, self.serve = api, serve
         api.black_hole = black_hole
+        self.catch_all: set[str] = set()
         self.health = {"127.0.0.11": 200, "127.0.0.12": 200, "127.0.0.13": 200}
         self.http = self._on_all(self.health, self._http)
         self.sql = serve(servers.postgresql_answer, "127.0.0.21")
@@ -52,7 +53,8 @@ class Platform:
 
     def _http(self, address: str) -> servers.Answer:
         def answer(request: bytes) -> bytes:  # by what a test makes of its health meanwhile
-            return servers.http_answer(self.health[address])(request)
+            path = request.split(b" ")[1].decode() if address in self.catch_all else "/health"
+            return servers.http_answer(self.health[address], only=path)(request)
 
         return answer
 
@@ -235,6 +237,81 @@ def test_a_pod_whose_health_does_not_answer_is_named(platform: Platform, run: An
         f"{SHOP} should have 2 ready pods and has 1; not ready: shop-b (containers with unready status: [shop])",
         f"pod default/shop-b does not pass GET /health on its own address, port {platform.http} (readiness):"
         " expected 200 to 399, found status 503",
+    ]
+
+
+def test_the_kubelets_count_the_probes(platform: Platform, run: Any) -> None:
+    outcome = run(verify, **platform.options())
+    shop = outcome["workloads"][0]
+    assert [pod["kubelet"] for pod in shop["pods"]] == [[{"probe": "readiness", "passed": 1, "failed": 0}]] * 2
+    assert "as declared, 2/2 passed at the kubelet" in "\n".join(outcome["table"])
+    assert outcome["remarks"] == []
+
+
+def test_a_probe_that_its_kubelet_does_not_run_is_named(platform: Platform, run: Any) -> None:
+    platform.api.probe_runs["shop-b"] = (0, 0)
+    for container in platform.api.pods["default", "shop-b"]["spec"]["containers"]:
+        container["readinessProbe"]["periodSeconds"] = 1
+    outcome = run(verify, **platform.options(workloads=[dict(platform.options()["workloads"][0])], connections=[]))
+    by_reason = {one["found"]: one for one in outcome["mismatches"]}
+    assert (
+        "the kubelet of node1 did not see the readiness probe of pod default/shop-b pass"
+        in (by_reason["not run"]["sentence"])
+    )
+
+
+def test_a_probe_that_fails_its_kubelet_is_named_and_one_that_fails_at_times_is_remarked(
+    platform: Platform, run: Any
+) -> None:
+    platform.api.probe_runs |= {"shop-a": (0, 1), "shop-b": (2, 1)}
+    outcome = run(verify, **platform.options())
+    (mismatch,) = outcome["mismatches"]
+    assert (mismatch["destination"], mismatch["found"]) == ("default/shop-a", "failed 1 of 1 times")
+    (remark,) = outcome["remarks"]
+    assert remark.startswith("the readiness probe of pod default/shop-b failed 1 of 3 times")
+
+
+@pytest.mark.parametrize(("wanted", "passed"), [("if_permitted", True), ("required", False), ("skipped", True)])
+def test_who_may_not_read_the_counters_is_told_the_right(
+    platform: Platform, run: Any, wanted: str, passed: bool
+) -> None:
+    platform.api.forbidden.add("get nodes/proxy")
+    outcome = run(verify, **platform.options(kubelet_counters=wanted))
+    assert outcome["passed"] is passed
+    told = "this user may not get nodes/proxy"
+    assert (told in " ".join(outcome["remarks"])) is (wanted != "skipped")
+    assert outcome["complete"] is (wanted == "skipped")
+    found = [one["found"] for one in outcome["mismatches"] if told in one["sentence"]]
+    assert found == (["INCONCLUSIVE"] if wanted == "required" else [])
+
+
+def test_a_server_that_answers_everything_proves_nothing(platform: Platform, run: Any) -> None:
+    """The trap of single-page applications: each path gives the same page."""
+    platform.catch_all.add("127.0.0.12")
+    outcome = run(verify, **platform.options())
+    (mismatch,) = outcome["mismatches"]
+    assert (mismatch["check"], mismatch["destination"], mismatch["found"]) == (
+        "probes",
+        "default/shop-b",
+        "status 200",
+    )
+    assert "answers a path that is not there as well as /health" in mismatch["sentence"]
+
+
+def test_a_start_that_nearly_takes_its_budget_is_remarked(platform: Platform, run: Any) -> None:
+    pod = platform.api.pods["default", "shop-a"]
+    (container,) = pod["spec"]["containers"]
+    container["startupProbe"] = {"failureThreshold": 10, "periodSeconds": 1}
+    pod["status"]["containerStatuses"] = [
+        {"name": "shop", "restartCount": 0, "state": {"running": {"startedAt": "2026-05-01T10:00:00Z"}}}
+    ]
+    pod["status"]["conditions"] = [
+        {"type": "Ready", "status": "True", "lastTransitionTime": "2026-05-01T10:00:08Z"},
+    ]
+    outcome = run(verify, **platform.options())
+    assert outcome["passed"]
+    assert outcome["remarks"] == [
+        "pod default/shop-a took 8 s to get ready; its startup probe gives up after 10 s",
     ]
 
 

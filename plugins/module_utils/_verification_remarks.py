@@ -1,0 +1,84 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is as declared and yet worth a sentence: probes with little room, and what nobody could look at without need."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.azora.platform.plugins.module_utils._probe_specification import live_container
+from ansible_collections.azora.platform.plugins.module_utils._verification_findings import answered
+from ansible_collections.azora.platform.plugins.module_utils._verification_input import Workload
+from ansible_collections.azora.platform.plugins.module_utils._verification_kubelets import Counted
+from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod
+
+# From this part of a limit on, little is missing to a failure.
+NARROW = 0.5
+
+
+def remarks(
+    workloads: Sequence[Workload], pods: Mapping[str, Sequence[Pod]], reports: Sequence[Any], counted: Counted
+) -> list[str]:
+    """Sentences; none of them makes a verification fail."""
+    sentences = [sentence for report in reports for sentence in _slow_answers(report)]
+    for workload in workloads:
+        for pod in pods.get(workload.identity, ()):
+            sentences += [*_slow_start(workload, pod), *_single_failures(pod, counted)]
+    nodes_by_reason: dict[str, list[str]] = {}
+    for node, reason in sorted(counted.unread.items()):
+        nodes_by_reason.setdefault(reason, []).append(node)
+    sentences += [
+        f"whether the kubelets of {', '.join(nodes)} run the probes is not known: {reason}"
+        for reason, nodes in nodes_by_reason.items()
+    ]
+    return sentences
+
+
+def _slow_answers(report: Any) -> Iterator[str]:
+    for seen in report.observed:
+        if seen["kind"] != "request":
+            continue
+        request = report.prober.requests[seen["id"]]
+        if answered(seen) and not request.absent and seen["ms"] > request.timeout * 1000 * NARROW:
+            yield (
+                f"pod {report.prober.pod.identity} answered GET {request.path} after {seen['ms']:.0f} ms;"
+                f" its probe's timeout is {request.timeout:g} s"
+            )
+
+
+def _slow_start(workload: Workload, pod: Pod) -> Iterator[str]:
+    """Observed is the time from the container's start to readiness; a pod that lost its readiness since tells nothing."""
+    container = live_container(pod.manifest, workload)
+    if container is None or not pod.ready or pod.restarts:
+        return
+    probe = container.get("startupProbe") or container.get("livenessProbe")
+    status = pod.manifest.get("status") or {}
+    states = {one.get("name"): one.get("state") or {} for one in status.get("containerStatuses") or []}
+    started = (states.get(container.get("name"), {}).get("running") or {}).get("startedAt")
+    ready = next((one for one in status.get("conditions") or [] if one.get("type") == "Ready"), {})
+    if not probe or not started or not ready.get("lastTransitionTime"):
+        return
+    budget = int(probe.get("initialDelaySeconds") or 0) + int(probe.get("failureThreshold") or 3) * int(
+        probe.get("periodSeconds") or 10
+    )
+    took = (_time(ready["lastTransitionTime"]) - _time(started)).total_seconds()
+    if budget * NARROW < took <= budget:
+        kind = "startup" if "startupProbe" in container else "liveness"
+        yield f"pod {pod.identity} took {took:.0f} s to get ready; its {kind} probe gives up after {budget} s"
+
+
+def _single_failures(pod: Pod, counted: Counted) -> Iterator[str]:
+    for probe, runs in counted.of_pod(pod.identity):
+        if runs.failed and runs.passed and probe.kind != "startup":  # that one fails until its container has started
+            yield (
+                f"the {probe.kind} probe of pod {pod.identity} failed {runs.failed} of {runs.passed + runs.failed}"
+                f" times within {counted.seconds:.0f} s, as its kubelet counts"
+            )
+
+
+def _time(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text)
