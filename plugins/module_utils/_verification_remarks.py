@@ -59,7 +59,7 @@ def _slow_start(workload: Workload, pod: Pod) -> Iterator[str]:
     status = pod.manifest.get("status") or {}
     states = {one.get("name"): one.get("state") or {} for one in status.get("containerStatuses") or []}
     started = (states.get(container.get("name"), {}).get("running") or {}).get("startedAt")
-    ready = next((one for one in status.get("conditions") or [] if one.get("type") == "Ready"), {})
+    ready: Mapping[str, Any] = next((one for one in status.get("conditions") or [] if one.get("type") == "Ready"), {})
     if not probe or not started or not ready.get("lastTransitionTime"):
         return
     budget = int(probe.get("initialDelaySeconds") or 0) + int(probe.get("failureThreshold") or 3) * int(
