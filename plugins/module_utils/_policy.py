@@ -13,15 +13,27 @@ cluster.difference(expected)
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._policy_connections import connections
+from ansible_collections.azora.platform.plugins.module_utils._policy_difference import KINDS, differences
 from ansible_collections.azora.platform.plugins.module_utils._policy_ends import Ends
 from ansible_collections.azora.platform.plugins.module_utils._policy_evaluation import Evaluation
+from ansible_collections.azora.platform.plugins.module_utils._policy_expectation import (
+    DECLARED,
+    Expectation,
+    ExpectedMatrix,
+    expectation_from,
+)
 from ansible_collections.azora.platform.plugins.module_utils._policy_inventory import read_objects
+from ansible_collections.azora.platform.plugins.module_utils._policy_mending import mend
 from ansible_collections.azora.platform.plugins.module_utils._policy_model import Inventory
 from ansible_collections.azora.platform.plugins.module_utils._policy_partition import Partition
 from ansible_collections.azora.platform.plugins.module_utils._policy_queries import answered, queries_from
+
+# A change is sought, and proven, for so many differences; the first ones usually explain the others.
+MENDS = 25
 
 
 class Cluster:
@@ -49,9 +61,13 @@ class Cluster:
     @property
     def evaluation(self) -> Evaluation:
         if self._evaluation is None:
-            policies = self.inventory.policies
-            self._evaluation = Evaluation(Partition(self.inventory, policies), policies)
+            self._evaluation = self._evaluated(Expectation())
         return self._evaluation
+
+    def _evaluated(self, expectation: Expectation) -> Evaluation:
+        """Over groups as fine as what is expected of them."""
+        policies = self.inventory.policies
+        return Evaluation(Partition(self.inventory, policies, expectation.cuts, expectation.names), policies)
 
     @property
     def warnings(self) -> list[str]:
@@ -69,3 +85,28 @@ class Cluster:
     def connections(self, namespaces: Collection[str] = ()) -> list[dict[str, Any]]:
         """Everything that is open."""
         return list(connections(self.evaluation, namespaces))
+
+    def difference(
+        self,
+        expected: Iterable[Mapping[str, Any]],
+        *,
+        world: str = DECLARED,
+        namespaces: Collection[str] = (),
+        limit: int | None = None,
+        mends: int = MENDS,
+    ) -> dict[str, Any]:
+        """What is open and should not be, and what should be open and is not; the world is closed.
+
+        At most `limit` pairs of each kind are told (all are counted), and for at most `mends` of all a change is sought.
+        """
+        expectation = expectation_from(expected, self.ends, world)
+        evaluation = self._evaluated(expectation) if expectation.cuts or expectation.names else self.evaluation
+        found = differences(evaluation, ExpectedMatrix(expectation, evaluation.partition), namespaces)
+        told = {kind: list(islice(found.findings(kind), limit)) for kind in KINDS}
+        ordered = [finding for kind in KINDS for finding in told[kind]]
+        mend(found, ordered[:mends], self.ends)
+        return {
+            **{kind: [row for finding in told[kind] for row in finding.as_results(evaluation)] for kind in KINDS},
+            "counts": {kind: found.count(kind) for kind in KINDS},
+            "warnings": expectation.warnings,
+        }

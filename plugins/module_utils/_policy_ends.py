@@ -21,7 +21,11 @@ from ansible_collections.azora.platform.plugins.module_utils._policy_model impor
     Ports,
     Ranges,
 )
-from ansible_collections.azora.platform.plugins.module_utils._policy_partition import Partition
+from ansible_collections.azora.platform.plugins.module_utils._policy_partition import (
+    Partition,
+    nothing_but,
+    pod_addresses,
+)
 from ansible_collections.azora.platform.plugins.module_utils._policy_reading import listed, shown
 
 
@@ -67,6 +71,7 @@ class Ends:
                 self._pods[f"{pod.namespace}/{pod.name}"] = number
             if not pod.host_network:
                 self._addresses.update(dict.fromkeys(pod.addresses, number))
+        self._sorted = pod_addresses(inventory)
 
     def find(self, text: Any) -> End:
         if not isinstance(text, str) or not text:
@@ -78,6 +83,8 @@ class Ends:
         first, last = ranges[0]
         if first == last and first in self._addresses:
             return self.of_pod(self._addresses[first])
+        if nothing_but(self._sorted, first, last):
+            raise EndError(f"{shown(text)} has no address but those of pods; name the pods")
         return End(", ".join(text_of(bounds) for bounds in ranges), ranges=ranges)
 
     def of_pod(self, number: int) -> End:

@@ -10,6 +10,7 @@ order of decision is that of the APIs: Admin tier, NetworkPolicy, Baseline tier,
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -141,22 +142,30 @@ class _NamespacedSide:
     that is said of it.
     """
 
-    def __init__(self, partition: Partition, policies: Iterable[CompiledPolicy], side: int) -> None:
+    def __init__(self, policies: Iterable[CompiledPolicy], side: int, only: int) -> None:
+        """`only` the groups at this end that are asked for."""
         sets: dict[int, dict[str, dict[Ports, int]]] = {}
         for policy in policies:
             for direction, rules in policy.rules.items():
                 for rule in rules:
                     for ports, destinations in rule.openings:
                         ends = rule.source, rule.destination & destinations
-                        near, far = ends[side], ends[1 - side]
+                        near, far = ends[side] & only, ends[1 - side]
                         if near and far:
                             said = sets.setdefault(near, {}).setdefault(direction, {})
                             said[ports] = said.get(ports, 0) | far
         self.said = list(sets.values())
-        self.of_group: list[list[int]] = [[] for _group in range(partition.count)]
+        self.of_group: defaultdict[int, list[int]] = defaultdict(list)
         for number, near in enumerate(sets):
             for place in members(near):
                 self.of_group[place].append(number)
+
+    def entries(self, place: int, direction: str) -> list[Entry]:
+        found: dict[Ports, int] = {}
+        for number in self.of_group[place]:
+            for ports, far in self.said[number].get(direction, {}).items():
+                found[ports] = found.get(ports, 0) | far
+        return list(found.items())
 
 
 def by_priority(policies: Iterable[CompiledPolicy]) -> Iterator[tuple[int, list[CompiledPolicy]]]:
@@ -167,15 +176,19 @@ def by_priority(policies: Iterable[CompiledPolicy]) -> Iterator[tuple[int, list[
 class Evaluation:
     """The matrix of one set of policies."""
 
-    def __init__(self, partition: Partition, policies: Iterable[Policy]) -> None:
+    def __init__(self, partition: Partition, policies: Iterable[Policy], like: Evaluation | None = None) -> None:
+        """`like` is an evaluation of mostly the same policies over the same partition."""
         self.partition = partition
-        self.policies = [compiled(policy, partition) for policy in policies]
+        known = {} if like is None else {id(one.policy): one for one in like.policies}
+        self.policies: list[CompiledPolicy] = [
+            known.get(id(policy)) or compiled(policy, partition) for policy in policies
+        ]
         self._tiers = {tier: self._sorted(tier) for tier in (ADMIN, NAMESPACED, BASELINE)}
         self.isolated = {INGRESS: 0, EGRESS: 0}
         for found in self.of_tier(NAMESPACED):
             for direction in found.policy.isolates:
                 self.isolated[direction] |= found.subject
-        self._sides: dict[int, _NamespacedSide] = {}
+        self._sides: dict[int, tuple[int, _NamespacedSide]] = {}
         self._lines: dict[object, list[Segment]] = {}
 
     def of_tier(self, tier: str) -> list[CompiledPolicy]:
@@ -188,25 +201,31 @@ class Evaluation:
 
     def line(self, place: int, side: int) -> list[Segment]:
         """Everything one group may reach (as the source) or be reached by (as the destination), for every port."""
-        if side not in self._sides:
-            self._sides[side] = _NamespacedSide(self.partition, self.of_tier(NAMESPACED), side)
-        namespaced = self._sides[side]
-        numbers = tuple(namespaced.of_group[place])
         isolated = tuple(self._isolated_far(place, side, direction) for direction in DIRECTIONS)
         tiers = [
             [self._ordered(place, side, direction, tier) for tier in (ADMIN, BASELINE)] for direction in DIRECTIONS
         ]
         # Groups of which the same is said have the same line.
-        key = (side, numbers, isolated, repr(tiers) if any(any(each) for each in tiers) else "")
+        ordered = repr(tiers) if any(any(each) for each in tiers) else ""
+        key = side, tuple(self._side(place, side).of_group[place]), isolated, ordered
         found = self._lines.get(key)
         if found is None:
-            entries = [self._entries(namespaced, numbers, direction) for direction in DIRECTIONS]
+            namespaced = self._side(place, side)
             directions = [
-                _Direction(self.partition.every, entries[number], isolated[number], *tiers[number])
-                for number in range(len(DIRECTIONS))
+                _Direction(self.partition.every, namespaced.entries(place, direction), far, said)
+                for direction, far, said in zip(DIRECTIONS, isolated, tiers, strict=True)
             ]
             found = self._lines[key] = list(_segments(self.partition.every, directions))
         return self._with_own_node(place, side, found)
+
+    def look_at(self, places: int, side: int) -> None:
+        """Make ready for the lines of these groups only; by default it is made ready for all."""
+        self._sides[side] = places, _NamespacedSide(self.of_tier(NAMESPACED), side, only=places)
+
+    def _side(self, place: int, side: int) -> _NamespacedSide:
+        if side not in self._sides or not self._sides[side][0] >> place & 1:
+            self.look_at(self.partition.every, side)
+        return self._sides[side][1]
 
     @property
     def distinct_lines(self) -> int:
@@ -218,13 +237,6 @@ class Evaluation:
         if (direction == EGRESS) == (side == SOURCE):
             return self.partition.every if isolated >> place & 1 else 0
         return isolated
-
-    def _entries(self, side: _NamespacedSide, numbers: Iterable[int], direction: str) -> list[Entry]:
-        found: dict[Ports, int] = {}
-        for number in numbers:
-            for ports, far in side.said[number].get(direction, {}).items():
-                found[ports] = found.get(ports, 0) | far
-        return list(found.items())
 
     def _ordered(self, place: int, side: int, direction: str, tier: str) -> Ordered:
         found: Ordered = []
@@ -265,13 +277,20 @@ class _Direction:
     every: int
     entries: Sequence[Entry]
     isolated: int
-    admin: Ordered
-    baseline: Ordered
+    tiers: Sequence[Ordered]
+
+    @property
+    def admin(self) -> Ordered:
+        return self.tiers[0]
+
+    @property
+    def baseline(self) -> Ordered:
+        return self.tiers[1]
 
     def ranges(self) -> Iterator[PortRange]:
         for ports, _far in self.entries:
             yield from ports
-        for tier in (self.admin, self.baseline):
+        for tier in self.tiers:
             for policies in tier:
                 for rules in policies:
                     for ports, _far, _action in rules:

@@ -409,7 +409,8 @@ def _imagined(reader: Reader, entry: Mapping[str, Any], namespace: str, name: st
 
 def identity_of(pod: Pod) -> str:
     """The name of the pod's workload: ns/Kind/name, or ns/name for one that the caller named."""
-    return "/".join(part for part in (pod.namespace, *pod.owner) if part)
+    kind, name = pod.owner
+    return f"{pod.namespace}/{kind}/{name}" if kind else f"{pod.namespace}/{name}"
 
 
 def durable_labels(pods: Sequence[Pod]) -> dict[str, str]:

@@ -11,6 +11,7 @@ and a set operation over all of them is one operation on integers.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -106,9 +107,17 @@ class Group:
 class Partition:
     """The groups of an inventory under the given policies, and how peers, names and blocks select among them."""
 
-    def __init__(self, inventory: Inventory, policies: Iterable[Policy], cuts: Iterable[Ranges] = ()) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        policies: Iterable[Policy],
+        cuts: Iterable[Ranges] = (),
+        names: Iterable[str] = (),
+    ) -> None:
+        """Addresses are also told apart at the given cuts, and pods by the ports they have by the given names."""
         self.inventory = inventory
         asked = _Asked(policies)
+        asked.names.update(names)
         self._cuts = [Addresses(joined(ranges)) for ranges in cuts]
         self._namespaces = LabelIndex(list(inventory.namespaces.values()))
         self._blocks: dict[Peer, int] = {}
@@ -163,7 +172,10 @@ class Partition:
 
     def _gather_outside(self) -> None:
         alike: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        own = pod_addresses(self.inventory)
         for first, last, blocks in self._line.pieces():
+            if nothing_but(own, first, last):
+                continue
             alike.setdefault((family(first), blocks), []).append((first, last))
         for (_version, blocks), pieces in alike.items():
             self.groups.append(Group("", [], ranges=joined(pieces)))
@@ -259,6 +271,16 @@ class Partition:
             chosen = LabelIndex([node.labels for node in nodes]).matching(peer.nodes)
             return joined([(place, place) for number in members(chosen) for place in nodes[number].addresses])
         return ()
+
+
+def pod_addresses(inventory: Inventory) -> list[int]:
+    """The addresses of pods that have one of their own, sorted."""
+    return sorted({place for pod in inventory.pods if not pod.host_network for place in pod.addresses})
+
+
+def nothing_but(places: Sequence[int], first: int, last: int) -> bool:
+    """Whether the range has no address that is not one of the sorted places: then it is no outside."""
+    return bisect_right(places, last) - bisect_left(places, first) == last - first + 1
 
 
 class _Asked:

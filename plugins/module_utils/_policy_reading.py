@@ -40,7 +40,9 @@ def shown(value: Any) -> str:
 
 def listed(words: Iterable[str], last: str = "or") -> str:
     every = list(words)
-    return every[0] if len(every) == 1 else f"{', '.join(every[:-1])} {last} {every[-1]}"
+    if len(every) < 2:
+        return "".join(every)
+    return f"{', '.join(every[:-1])} {last} {every[-1]}"
 
 
 @dataclass
