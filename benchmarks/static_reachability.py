@@ -219,7 +219,7 @@ def measured(services: int) -> dict[str, Any]:
         "groups": cluster.evaluation.partition.count,
         "read": read - start,
         "difference": compared - start,
-        "with suggestions": compared - start + (mended - compared),
+        "with suggestions": read - start + (mended - compared),
         "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "objects MB": before / 1024,
         **found["counts"],

@@ -31,6 +31,7 @@ from ansible_collections.azora.platform.plugins.module_utils._policy_mending imp
 from ansible_collections.azora.platform.plugins.module_utils._policy_model import Inventory
 from ansible_collections.azora.platform.plugins.module_utils._policy_partition import Partition
 from ansible_collections.azora.platform.plugins.module_utils._policy_queries import answered, queries_from
+from ansible_collections.azora.platform.plugins.module_utils._policy_remarks import remarks
 
 # A change is sought, and proven, for so many differences; the first ones usually explain the others.
 MENDS = 25
@@ -71,12 +72,23 @@ class Cluster:
 
     @property
     def warnings(self) -> list[str]:
-        return self.inventory.warnings
+        """What people should know about the input and about what was assumed."""
+        return [*self.inventory.warnings, *remarks(self.evaluation)]
 
     @property
     def not_judged(self) -> list[str]:
         """Policies of other kinds that also decide about connections."""
         return self.inventory.not_judged
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """How much there is, and into how many groups that nothing tells apart it falls."""
+        return {
+            "pods": len(self.inventory.pods),
+            "workloads": len(self.ends.workloads),
+            "policies": len(self.inventory.policies),
+            "groups": self.evaluation.partition.count,
+        }
 
     def evaluate(self, queries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """For each query whether it is allowed, and what decides; in the order of the queries."""

@@ -59,6 +59,8 @@ class Expectation:
     # Addresses outside, as sources and as destinations.
     outside: tuple[dict[str, End], dict[str, End]] = field(default_factory=lambda: ({}, {}))
     names: set[str] = field(default_factory=set)
+    # The workloads of which also the pods among themselves are in the world.
+    within: set[str] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -81,6 +83,8 @@ def expectation_from(given: Iterable[Any], ends: Ends, world: str = DECLARED) ->
         if before[1] != row.allowed:
             reader.wrong("", f"says the opposite of expected[{before[0]}]")
         found.rows.append(row)
+        if row.source == row.destination:
+            found.within.add(row.source.workload)
         for outside, end in zip(found.outside, (row.source, row.destination), strict=True):
             if end.outside:
                 outside[end.name] = end
@@ -90,6 +94,7 @@ def expectation_from(given: Iterable[Any], ends: Ends, world: str = DECLARED) ->
         raise PolicyInputError(notes.mistakes)
     if world == CLUSTER:
         found.workloads = dict.fromkeys(ends.workloads)
+        found.within = set(ends.workloads)
         for version in sorted(families(ends.inventory)):
             everything = ends.find("0.0.0.0/0" if version == 4 else "::/0")
             assert everything.ranges == EVERYTHING[version]  # noqa: S101  (what these words mean)
@@ -179,7 +184,6 @@ class ExpectedMatrix:
         for side, ends in enumerate(expectation.outside):
             for end in ends.values():
                 self._outside[side] |= end.groups(partition)
-        self._within = {row.source.workload for row in expectation.rows if row.source == row.destination}
         # For each side and near end: what the rows say, in the order in which it counts.
         self._of_workload: list[dict[str, list[Said]]] = [{}, {}]
         self._of_addresses: list[list[tuple[int, Said]]] = [[], []]
@@ -214,7 +218,7 @@ class ExpectedMatrix:
             return 0
         own = self.partition.of_workload[group.workload]
         others = self.inside & ~own
-        if group.workload in self._within:
+        if group.workload in self.expectation.within:
             others |= own if group.several else own & ~(1 << place)
         return others | self._outside[1 - side]
 

@@ -255,7 +255,8 @@ class _Situation:
         rule = changes.rule(policy.kind, self.direction, peers, self.finding.ports, action)
         edit = changes.replaced(policy, self.direction, [*rules[:number], rule, *rules[number:]])
         words = f"in {policy.identity} put a rule before {path}: {rule['action']} {self._words()}"
-        yield Change((edit,), 1, 1 if action == ALLOW else 0, words)
+        # To hand on is less than to allow, and to take something out is plainer than to forbid it first.
+        yield Change((edit,), 1, {PASS: 0, ALLOW: 1, DENY: 2}[action], words)
 
     def _other_priorities(self) -> Iterator[Change]:
         """One of the policies that nobody can put in order, moved by one."""

@@ -212,7 +212,11 @@ class Partition:
 
     # --- Selection
 
-    def selected(self, pods: Pods | None) -> int:
+    @property
+    def has_blocks(self) -> bool:
+        return bool(self._blocks)
+
+    def selected(self, pods: Pods | None, among: int | None = None) -> int:
         """The groups that a subject or a peer of pods selects."""
         if pods is None:
             return 0
@@ -226,7 +230,8 @@ class Partition:
                 within_namespaces |= self._namespace_bits[place]
         if not within_namespaces:
             return 0
-        return within_namespaces & self._index_of_labels.matching(pods.pods) & self.selectable
+        able = self.selectable if among is None else among
+        return within_namespaces & self._index_of_labels.matching(pods.pods) & able
 
     def matched(self, peer: Peer) -> int:
         found = self._peers.get(peer)

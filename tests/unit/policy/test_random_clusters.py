@@ -44,6 +44,7 @@ def check(seed):
     naive = NaiveEvaluator(objects)
     cluster = Cluster.from_objects(objects)
     evaluation = cluster.evaluation
+    assert all(isinstance(sentence, str) for sentence in cluster.warnings)
     partition = evaluation.partition
     pods = {(one["metadata"]["namespace"], one["metadata"]["name"]): one for one in naive.of_kind["Pod"]}
     ends = [
