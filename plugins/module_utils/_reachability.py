@@ -52,8 +52,8 @@ def reachability(objects: Iterable[Any], options: Mapping[str, Any]) -> tuple[di
 def _not_judged(cluster: Cluster) -> list[str]:
     if not cluster.not_judged:
         return []
-    kinds = list(dict.fromkeys(words.partition(" ")[0] for words in cluster.not_judged))
+    kinds = ", ".join(dict.fromkeys(words.partition(" ")[0] for words in cluster.not_judged))
     return [
-        f"{len(cluster.not_judged)} policies of kinds that only their own product can judge ({', '.join(kinds)}) are left out; "
-        "they may close, or open, more than is told here"
+        f"policies that only their own product can judge are left out, {len(cluster.not_judged)} of the kinds {kinds}; they may close, or "
+        "open, more than is told here"
     ]
