@@ -50,17 +50,21 @@ def cidr(text: str) -> tuple[tuple[int, int], str]:
 
 
 def given_range(text: str) -> Ranges:
-    """What people write for addresses: one address, a CIDR, or first-last; ValueError if it is none of these."""
+    """What people write for addresses: an address, a CIDR or first-last, or several with commas; ValueError if it is none of these."""
+    return joined(_one_range(part.strip()) for part in text.split(","))
+
+
+def _one_range(text: str) -> tuple[int, int]:
     first, dash, last = text.partition("-")
     if dash:
         bounds = address(first.strip()), address(last.strip())
         if bounds[0] > bounds[1] or family(bounds[0]) != family(bounds[1]):
             raise ValueError(f"{text} is no range")
-        return (bounds,)
+        return bounds
     if "/" in text:
-        return (cidr(text)[0],)
+        return cidr(text)[0]
     place = address(text)
-    return ((place, place),)
+    return place, place
 
 
 def text_of(bounds: tuple[int, int]) -> str:
@@ -96,6 +100,16 @@ def cidrs_of(ranges: Iterable[tuple[int, int]]) -> list[str]:
             found.append(f"{written}/{bits - size.bit_length() + 1}")
             place += size
     return found
+
+
+def around(ranges: Ranges) -> tuple[str, list[str]]:
+    """The smallest CIDR around ranges of one family, and the CIDRs in it that are not theirs."""
+    first, last = ranges[0][0], ranges[-1][1]
+    offset = 0 if family(first) == 4 else SIXES
+    size = 1 << ((first - offset) ^ (last - offset)).bit_length()
+    start = offset + (first - offset) // size * size
+    [wide] = cidrs_of([(start, start + size - 1)])
+    return wide, cidrs_of(without([(start, start + size - 1)], ranges))
 
 
 def joined(ranges: Iterable[tuple[int, int]]) -> Ranges:

@@ -7,17 +7,21 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.azora.platform.plugins.module_utils._policy_addresses import cidrs_of
+from ansible_collections.azora.platform.plugins.module_utils._policy_addresses import (
+    EVERYTHING,
+    around,
+    cidrs_of,
+    family,
+)
 from ansible_collections.azora.platform.plugins.module_utils._policy_model import (
     ALL_PORTS,
     ALLOW,
+    EGRESS,
     FIRST_PORT,
-    INGRESS,
     LAST_PORT,
     NAMESPACE_LABEL,
     PROTOCOLS,
@@ -43,6 +47,8 @@ class Party:
     """One end of a connection, as a rule can name it."""
 
     name: str
+    # For the names of policies.
+    short: str
     namespace: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     ranges: Ranges = ()
@@ -51,10 +57,6 @@ class Party:
     def selectable(self) -> bool:
         """Whether labels select it; else it is only reached by its addresses."""
         return not self.ranges and bool(self.namespace)
-
-    @property
-    def short(self) -> str:
-        return self.name.rpartition("/")[2] if self.selectable else re.sub(r"[^a-z0-9]+", "-", self.name).strip("-")
 
 
 @dataclass(frozen=True)
@@ -170,12 +172,10 @@ def created(namespace: str, name: str, spec: Mapping[str, Any], taken: Iterable[
 def peers(kind: str, direction: str, party: Party, namespace: str = "") -> list[Manifest]:
     """The party as peers of a rule of that kind of policy; an empty list if no such rule can name it."""
     if not party.selectable:
-        cidrs = cidrs_of(party.ranges)
-        if not cidrs or len(cidrs) > MOST_BLOCKS:
-            return []
         if kind == NETWORK_POLICY:
-            return [{"ipBlock": {"cidr": cidr}} for cidr in cidrs]
-        return [] if direction == INGRESS else [{"networks": cidrs}]
+            return [block for version in EVERYTHING for block in _blocks(party.ranges, version)]
+        cidrs = cidrs_of(party.ranges)
+        return [{"networks": cidrs}] if direction == EGRESS and 0 < len(cidrs) <= MOST_BLOCKS else []
     pods = {"matchLabels": dict(party.labels)} if party.labels else {}
     within = {"matchLabels": {NAMESPACE_LABEL: party.namespace}}
     if kind != NETWORK_POLICY:
@@ -183,6 +183,18 @@ def peers(kind: str, direction: str, party: Party, namespace: str = "") -> list[
     if party.namespace == namespace:
         return [{"podSelector": pods}]
     return [{"namespaceSelector": within, "podSelector": pods}]
+
+
+def _blocks(ranges: Ranges, version: int) -> list[Manifest]:
+    """Addresses of one family, either one by one, or as one block with exceptions, whichever is shorter."""
+    own = tuple(bounds for bounds in ranges if family(bounds[0]) == version)
+    if not own:
+        return []
+    cidrs = cidrs_of(own)
+    wide, holes = around(own)
+    if 1 + len(holes) < len(cidrs) and len(holes) <= MOST_BLOCKS:
+        return [{"ipBlock": {"cidr": wide, "except": holes}}]
+    return [{"ipBlock": {"cidr": cidr}} for cidr in cidrs] if len(cidrs) <= MOST_BLOCKS else []
 
 
 def ports_of(kind: str, ports: Ports) -> Manifest:

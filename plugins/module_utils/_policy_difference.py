@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -85,11 +85,20 @@ class Differences:
                     kind, source, destination, [one for one in found if one.destinations & groups], groups
                 )
 
-    def _destinations(self, found: Iterable[Stretch]) -> dict[str, int]:
+    def _destinations(self, found: Sequence[Stretch]) -> dict[str, int]:
+        """The ends at which the lines differ; addresses outside that differ alike are one end."""
+        partition = self.matrix.partition
         every = 0
         for stretch in found:
             every |= stretch.destinations
-        return ends_of(self.matrix.partition, every)
+        ends = ends_of(partition, every & partition.pods)
+        alike: dict[object, int] = {}
+        for place in members(every & partition.outside):
+            key = tuple(number for number, stretch in enumerate(found) if stretch.destinations >> place & 1)
+            alike[key] = alike.get(key, 0) | 1 << place
+        for groups in alike.values():
+            ends.update(ends_of(partition, groups))
+        return ends
 
     def _finding(self, kind: str, source: str, destination: str, found: list[Stretch], groups: int) -> Finding:
         partition = self.matrix.partition
@@ -129,15 +138,13 @@ def _name(end: End) -> str:
 
 
 def ends_of(partition: Partition, groups: int) -> dict[str, int]:
-    """Groups by the name of their end: a workload, or a range of addresses outside."""
+    """Groups by the name of their end: a workload, or all addresses outside together."""
     found: dict[str, int] = {}
     for place in members(groups & partition.pods):
         workload = partition.groups[place].workload
         found[workload] = found.get(workload, 0) | 1 << place
-    places = list(members(groups & partition.outside))
-    for bounds in addresses.joined(bounds for place in places for bounds in partition.groups[place].ranges):
-        own = [place for place in places if addresses.overlap(partition.groups[place].ranges, (bounds,))]
-        found[addresses.text_of(bounds)] = sum(1 << place for place in own)
+    if groups & partition.outside:
+        found[_ranges_in_words(partition, groups & partition.outside)] = groups & partition.outside
     return found
 
 

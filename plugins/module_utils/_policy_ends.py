@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils import _policy_ports as ports_
-from ansible_collections.azora.platform.plugins.module_utils._policy_addresses import given_range, text_of
+from ansible_collections.azora.platform.plugins.module_utils._policy_addresses import given_range, text_of, without
 from ansible_collections.azora.platform.plugins.module_utils._policy_inventory import BARE_POD, identity_of
 from ansible_collections.azora.platform.plugins.module_utils._policy_model import (
     PROTOCOLS,
@@ -81,9 +81,10 @@ class Ends:
         except ValueError:
             return self._named(text)
         first, last = ranges[0]
-        if first == last and first in self._addresses:
+        if len(ranges) == 1 and first == last and first in self._addresses:
             return self.of_pod(self._addresses[first])
-        if nothing_but(self._sorted, first, last):
+        left = without(ranges, self.inventory.pod_networks)
+        if all(nothing_but(self._sorted, *bounds) for bounds in left):
             raise EndError(f"{shown(text)} has no address but those of pods; name the pods")
         return End(", ".join(text_of(bounds) for bounds in ranges), ranges=ranges)
 

@@ -82,6 +82,7 @@ class _Objects:
         self.owners: dict[tuple[str, str, str], tuple[str, str]] = {}
         self.pods: dict[tuple[str, str], Pod] = {}
         self.nodes: dict[str, Node] = {}
+        self.pod_networks: list[tuple[int, int]] = []
         self.templates: dict[tuple[str, str, str], Pod] = {}
 
     def read(self, value: Any, where: str) -> None:
@@ -147,6 +148,10 @@ class _Objects:
         reader, _none, name = self._named(value, "Node", where, namespaced=False)
         metadata = reader.mapping(value.get("metadata"), "metadata")
         status = reader.mapping(value.get("status"), "status")
+        spec = reader.mapping(value.get("spec"), "spec")
+        for index, network in enumerate(reader.sequence(spec.get("podCIDRs"), "spec.podCIDRs")):
+            bounds = reader.cidr(network, f"spec.podCIDRs[{index}]")
+            self.pod_networks += [bounds] if bounds is not None else []
         found = []
         for index, entry in enumerate(reader.sequence(status.get("addresses"), "status.addresses")):
             described = reader.mapping(entry, f"status.addresses[{index}]")
@@ -264,7 +269,7 @@ def read_objects(
     inventory = found.finish(workloads)
     networks = Reader("pod_networks", notes)
     bounds = [networks.cidr(entry, f"[{index}]") for index, entry in enumerate(pod_networks)]
-    inventory.pod_networks = joined([one for one in bounds if one is not None])
+    inventory.pod_networks = joined([one for one in bounds if one is not None] or found.pod_networks)
     if notes.mistakes:
         raise PolicyInputError(notes.mistakes)
     inventory.warnings = notes.warnings

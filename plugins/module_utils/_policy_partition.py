@@ -118,7 +118,8 @@ class Partition:
         self.inventory = inventory
         asked = _Asked(policies)
         asked.names.update(names)
-        self._cuts = [Addresses(joined(ranges)) for ranges in cuts]
+        own = Addresses(inventory.pod_networks)
+        self._cuts = [Addresses(joined(ranges)) for ranges in cuts] + ([own] if own.ranges else [])
         self._namespaces = LabelIndex(list(inventory.namespaces.values()))
         self._blocks: dict[Peer, int] = {}
         ranges: list[Ranges] = []
@@ -127,6 +128,8 @@ class Partition:
                 self._blocks[peer] = len(ranges)
                 ranges.append(self._ranges_of(peer))
         self._line = AddressLine(ranges)
+        # What lies in the networks of the pods is not outside, whether a pod has that address or not.
+        self._inside = 1 << self._blocks[own] if own.ranges else 0
         self._unplaced = _unplaced_blocks(ranges, inventory.pod_networks)
         self.groups: list[Group] = []
         self.group_of_pod: list[int] = []
@@ -143,7 +146,7 @@ class Partition:
     def _gather_pods(self, asked: _Asked) -> None:
         known: dict[object, int] = {}
         # What a node's own traffic may do depends on the node, so then pods on different nodes differ.
-        by_node = any(pod.host_network for pod in self.inventory.pods)
+        by_node = bool(self.inventory.nodes) or any(pod.host_network for pod in self.inventory.pods)
         for number, pod in enumerate(self.inventory.pods):
             labels = asked.labels_of(pod)
             ports = tuple(port for port in pod.ports if port.name in asked.names)
@@ -174,7 +177,7 @@ class Partition:
         alike: dict[tuple[int, int], list[tuple[int, int]]] = {}
         own = pod_addresses(self.inventory)
         for first, last, blocks in self._line.pieces():
-            if nothing_but(own, first, last):
+            if blocks & self._inside or nothing_but(own, first, last):
                 continue
             alike.setdefault((family(first), blocks), []).append((first, last))
         for (_version, blocks), pieces in alike.items():

@@ -23,13 +23,12 @@ from ansible_collections.azora.platform.plugins.module_utils._policy_model impor
     Addresses,
     NamedPort,
     Nodes,
-    Policy,
 )
 from ansible_collections.azora.platform.plugins.module_utils._policy_partition import members
 from ansible_collections.azora.platform.plugins.module_utils._policy_reading import listed
 
 MOST_NAMED = 3
-GENERATIONS = ("AdminNetworkPolicy", "ClusterNetworkPolicy")
+GENERATIONS = (("AdminNetworkPolicy", "BaselineAdminNetworkPolicy"), ("ClusterNetworkPolicy",))
 
 
 def remarks(evaluation: Evaluation) -> list[str]:
@@ -131,9 +130,10 @@ def _without_addresses(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _generations(evaluation: Evaluation) -> Iterator[str]:
-    policies: list[Policy] = [one.policy for one in evaluation.policies]
-    if all(any(policy.kind == kind for policy in policies) for kind in GENERATIONS):
+    kinds = {one.policy.kind for one in evaluation.policies}
+    old, new = (sorted(kinds & set(generation)) for generation in GENERATIONS)
+    if old and new:
         yield (
-            "both AdminNetworkPolicy and ClusterNetworkPolicy are among the objects; they are judged as one order of priorities, "
+            f"both {listed(old, 'and')} and {listed(new, 'and')} are among the objects; they are judged as one order of priorities, "
             "which no API defines"
         )

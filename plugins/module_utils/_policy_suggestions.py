@@ -9,6 +9,7 @@ Whether a candidate does mend it, and what else it does, is for _policy_mending 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -16,7 +17,12 @@ from typing import Any, NamedTuple
 
 from ansible_collections.azora.platform.plugins.module_utils import _policy_changes as changes
 from ansible_collections.azora.platform.plugins.module_utils import _policy_ports as ports_
-from ansible_collections.azora.platform.plugins.module_utils._policy_addresses import cidrs_of, joined, within
+from ansible_collections.azora.platform.plugins.module_utils._policy_addresses import (
+    cidrs_of,
+    joined,
+    text_of,
+    within,
+)
 from ansible_collections.azora.platform.plugins.module_utils._policy_changes import Change, Edit, Party
 from ansible_collections.azora.platform.plugins.module_utils._policy_difference import (
     MISSING,
@@ -76,16 +82,19 @@ class _Parties:
             pods = [self._ends.inventory.pods[number] for number in self._ends.workloads[workload]]
             if any(pod.host_network for pod in pods):
                 places = joined([(place, place) for pod in pods for place in pod.addresses])
-                self._known[workload] = Party(workload, ranges=places)
+                self._known[workload] = Party(workload, pods[0].owner[1], ranges=places)
             else:
-                self._known[workload] = Party(workload, pods[0].namespace, durable_labels(pods))
+                labels = durable_labels(pods)
+                self._known[workload] = Party(workload, pods[0].owner[1], pods[0].namespace, labels)
         return self._known[workload]
 
     def of(self, name: str, groups: int) -> Party:
         if name in self._ends.workloads:
             return self.of_workload(name)
-        ranges = [bounds for place in members(groups) for bounds in self._partition.groups[place].ranges]
-        return Party(name, ranges=joined(ranges))
+        ranges = joined(bounds for place in members(groups) for bounds in self._partition.groups[place].ranges)
+        words = text_of(ranges[0]) if len(ranges) == 1 else ""
+        short = "outside" if "-" in words or not words else re.sub(r"[^0-9a-f]+", "-", words).strip("-")
+        return Party(name, short, ranges=ranges)
 
 
 class RuleEdit(NamedTuple):

@@ -39,7 +39,7 @@ options:
     description:
       - Single connections to judge, each a dictionary with C(source), C(destination), C(port) and C(protocol) (V(TCP) by default).
       - C(source) and C(destination) are a workload (V(namespace/Kind/name), or V(namespace/name) where that is unambiguous), a pod
-        (V(namespace/name)), an address, a CIDR or a range such as V(192.0.2.1-192.0.2.9).
+        (V(namespace/name)), an address, a CIDR, a range such as V(192.0.2.1-192.0.2.9), or several of these with commas.
       - C(port) is a number, a range such as V(8000-8010), V(all), or a name that the pods of the destination have a port by.
     type: list
     elements: dict
@@ -76,8 +76,8 @@ options:
     default: []
   pod_networks:
     description:
-      - The CIDRs that pods without an address will get theirs from. Blocks around them match such pods.
-      - Without it only a block of all addresses does.
+      - The CIDRs that pods get their addresses from. They are not outside, and blocks around them match pods that have no address yet.
+      - By default what the nodes say (C(spec.podCIDRs)). If that is nothing, only a block of all addresses matches such pods.
     type: list
     elements: str
     default: []

@@ -262,6 +262,25 @@ def test_missing_connection_gets_the_pair_of_policies():
     ]
 
 
+def test_missing_way_outside_leaves_out_the_networks_of_pods():
+    rows = [
+        {"source": API, "destination": "0.0.0.0/0", "port": 443},
+        {"source": API, "destination": "169.254.169.254", "port": 443, "allowed": False},
+        {"source": FRONT, "destination": API, "port": 1, "allowed": False},
+    ]
+    objects = [*PODS, *CLOSED, node("n1", "192.168.0.1")]
+    objects[-1]["spec"] = {"podCIDRs": ["10.0.0.0/16"]}
+    mend = mended(objects, rows)
+    [change] = mend["changes"]
+    assert change["name"] == "api-egress-to-outside"
+    assert change["manifest"]["spec"]["egress"] == [
+        {
+            "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/16", "169.254.169.254/32"]}}],
+            "ports": [{"protocol": "TCP", "port": 443}],
+        }
+    ]
+
+
 def test_no_rule_is_added_that_would_open_more():
     # default-deny selects every pod of the namespace: a rule in it would open other pods, too.
     mend = mended([*PODS, *CLOSED, OPEN_FRONT], TO_API)

@@ -37,6 +37,10 @@ def test_sets_of_addresses(seed):
     assert addresses.within(tuple(one), tuple(other)) == (elements(one) <= elements(other))
     networks = [ipaddress.ip_network(text) for text in addresses.cidrs_of(whole)]
     assert {int(host) for network in networks for host in network} == elements(one)
+    if whole:
+        wide, holes = addresses.around(whole)
+        inside = set(ipaddress.ip_network(wide)) - {host for hole in holes for host in ipaddress.ip_network(hole)}
+        assert {int(host) for host in inside} == elements(one)
 
 
 @pytest.mark.parametrize("seed", range(100))
@@ -80,6 +84,15 @@ def test_ranges_in_words(text, back):
 def test_what_is_no_range(text):
     with pytest.raises(ValueError, match=r"does not appear|is no range|has a zone|is not a CIDR"):
         addresses.given_range(text)
+
+
+def test_several_ranges():
+    assert addresses.given_range("10.0.0.9, 10.0.0.0/30,fd00::1") == (
+        *addresses.given_range("10.0.0.0/30"),
+        *addresses.given_range("10.0.0.9"),
+        *addresses.given_range("fd00::1"),
+    )
+    assert addresses.around(addresses.EVERYTHING[6]) == ("::/0", [])
 
 
 def test_families_stay_apart():

@@ -537,6 +537,19 @@ def test_connections_list_workloads_and_ranges():
     assert Cluster.from_objects(objects).connections(["data"]) == []
 
 
+def test_networks_of_pods_are_not_outside():
+    rows = Cluster.from_objects([*NAMESPACES, FRONT], pod_networks=["10.0.0.0/8"]).connections()
+    assert {row["destination"] for row in rows} == {
+        "0.0.0.0-9.255.255.255",
+        "11.0.0.0-255.255.255.255",
+        "shop/Pod/front",
+    }
+    with pytest.raises(ValueError, match="has no address but those of pods; name the pods"):
+        Cluster.from_objects([*NAMESPACES, FRONT], pod_networks=["10.0.0.0/8"]).evaluate(
+            [{"source": FRONT["metadata"]["name"], "destination": "10.1.0.0/16", "port": 1}]
+        )
+
+
 def test_pods_of_one_workload_that_differ():
     pods = [
         pod(f"shop/w{number}", app="w", owner=("StatefulSet", "w"), track=track) for number, track in enumerate("ab")
