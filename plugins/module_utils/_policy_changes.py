@@ -148,7 +148,7 @@ def with_priority(policy: Policy, priority: int) -> Edit:
 
 
 def rules_of(policy: Policy, direction: str) -> list[Manifest]:
-    return list((policy.manifest.get("spec") or {}).get(direction) or [])
+    return [dict(rule or {}) for rule in (policy.manifest.get("spec") or {}).get(direction) or []]
 
 
 def created(namespace: str, name: str, spec: Mapping[str, Any], taken: Iterable[Place]) -> Edit:

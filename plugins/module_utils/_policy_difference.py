@@ -97,7 +97,8 @@ class Differences:
             key = tuple(number for number, stretch in enumerate(found) if stretch.destinations >> place & 1)
             alike[key] = alike.get(key, 0) | 1 << place
         for groups in alike.values():
-            ends.update(ends_of(partition, groups))
+            for name, places in ends_of(partition, groups).items():
+                ends[name] = ends.get(name, 0) | places
         return ends
 
     def _finding(self, kind: str, source: str, destination: str, found: list[Stretch], groups: int) -> Finding:
