@@ -17,11 +17,13 @@ The last line compares with the second evaluator of the unit tests, which looks 
 from __future__ import annotations
 
 import argparse
+import atexit
 import importlib
 import json
 import pathlib
 import random
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -190,7 +192,9 @@ class Platform:
 
 def engine() -> Any:
     """The engine, from this checkout, under the name of the collection."""
-    root = pathlib.Path(tempfile.mkdtemp(prefix="azora-benchmark-")) / "ansible_collections" / "azora"
+    folder = tempfile.mkdtemp(prefix="azora-benchmark-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    root = pathlib.Path(folder) / "ansible_collections" / "azora"
     root.mkdir(parents=True)
     (root / "platform").symlink_to(CHECKOUT, target_is_directory=True)
     sys.path.insert(0, str(root.parents[1]))
