@@ -23,6 +23,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_input
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_kubelets import Counted
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod
+from ansible_collections.azora.platform.plugins.module_utils._verification_policies import PolicyVerdict
 
 WIDTH = 150
 INDENT = "  "
@@ -35,7 +36,7 @@ LEGEND = (
 )
 
 
-def connection_result(connection: Connection, verdict: Verdict) -> dict[str, Any]:
+def connection_result(connection: Connection, verdict: Verdict, by_policies: PolicyVerdict | None) -> dict[str, Any]:
     """The row as it was given, and what was found."""
     return {
         **connection.given,
@@ -46,6 +47,8 @@ def connection_result(connection: Connection, verdict: Verdict) -> dict[str, Any
         "answered": verdict.answered,
         "milliseconds": verdict.milliseconds,
         "attempts": verdict.attempts,
+        "allowed_by_policies": None if by_policies is None or by_policies.partial else by_policies.allowed,
+        "decided_by": [] if by_policies is None else [str(one["sentence"]) for one in by_policies.decided_by],
     }
 
 

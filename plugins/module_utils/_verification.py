@@ -29,6 +29,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_findi
     enforcement_finding,
     kubelet_findings,
     pod_findings,
+    policy_findings,
     report_findings,
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import (
@@ -44,10 +45,14 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_input
 from ansible_collections.azora.platform.plugins.module_utils._verification_kubelets import Counted, KubeletWatch
 from ansible_collections.azora.platform.plugins.module_utils._verification_plan import Plan, plan, targets_of
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod, pods_of
+from ansible_collections.azora.platform.plugins.module_utils._verification_policies import (
+    PolicyJudgement,
+    judge_policies,
+)
 from ansible_collections.azora.platform.plugins.module_utils._verification_probers import Report, run_probers
 from ansible_collections.azora.platform.plugins.module_utils._verification_remarks import remarks
 
-CHECKS = ("probes", "connectivity")
+CHECKS = ("probes", "connectivity", "policies")
 NOT_IN_CHECK_MODE = "check mode adds no prober to any pod"
 # A pod keeps every ephemeral container it ever had in its specification; far above this its object gets too large.
 MANY_PROBERS = 50
@@ -60,12 +65,18 @@ class Order:
     workloads: Sequence[Workload]
     connections: Sequence[Connection]
     prober_image: str
+    # As they were given, for the judgement of the policies.
+    given_workloads: Sequence[Mapping[str, Any]] = ()
     checks: Sequence[str] = CHECKS
     untouched: Sequence[str] = ()
     timeout: float = 120.0
     patience: Patience = field(default_factory=Patience)
     kubelet_counters: str = "if_permitted"
     look_only: bool = False
+
+    @property
+    def sends_packets(self) -> bool:
+        return "connectivity" in self.checks and not self.look_only
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,7 @@ class Seen:
     reports: Sequence[Report]
     evidence: Evidence
     counted: Counted
+    policies: PolicyJudgement
     judged: Sequence[tuple[Connection, Verdict]]
 
 
@@ -88,6 +100,7 @@ def order_from(options: Mapping[str, Any], *, look_only: bool) -> Order:
         workloads=workloads_from(options["workloads"]),
         connections=connections_from(options["connections"]),
         prober_image=options["prober_image"],
+        given_workloads=options["workloads"],
         checks=options["checks"],
         untouched=options["untouched"],
         timeout=float(options["timeout"]),
@@ -117,9 +130,13 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
         reports = run_probers(client, planned.probers, order.prober_image, order.patience, begun + order.timeout)
         counted = watch.finish(begun + order.timeout)
     evidence = gather(planned, reports, look_only=order.look_only)
-    rows = order.connections if "connectivity" in order.checks else []
+    rows = order.connections if {"connectivity", "policies"} & set(order.checks) else []
+    policies = PolicyJudgement([None] * len(rows))
+    if "policies" in order.checks:
+        # After the packets, since policies that are being changed settle meanwhile.
+        policies = judge_policies(client, order.given_workloads, rows)
     judged = [(row, judge(row, targets_of(row, pods), evidence)) for row in rows]
-    return result(order, Seen(pods, reports, evidence, counted, judged), time.monotonic() - begun)
+    return result(order, Seen(pods, reports, evidence, counted, policies, judged), time.monotonic() - begun)
 
 
 def read_pods(client: KubernetesClient, workloads: Sequence[Workload]) -> dict[str, list[Pod]]:
@@ -184,7 +201,9 @@ def find(order: Order, seen: Seen) -> list[Finding]:
     findings += kubelet_findings(
         order.workloads, seen.pods, seen.counted, told, required=order.kubelet_counters == "required"
     )
-    findings += connection_findings(seen.judged, seen.evidence.silent_sources)
+    findings += policy_findings(seen.judged, seen.policies, packets_sent=order.sends_packets)
+    if "connectivity" in order.checks:
+        findings += connection_findings(seen.judged, seen.evidence.silent_sources, seen.policies.verdicts)
     if order.look_only:  # what check mode does not look at is not wrong
         findings = [finding for finding in findings if finding.found != INCONCLUSIVE]
     return findings
@@ -197,9 +216,12 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         _report.workload_result(one, seen.pods[one.identity], by_pod, seen.evidence, seen.counted)
         for one in order.workloads
     ]
-    connections = [_report.connection_result(connection, verdict) for connection, verdict in seen.judged]
+    connections = [
+        _report.connection_result(connection, verdict, by_policies)
+        for (connection, verdict), by_policies in zip(seen.judged, seen.policies.verdicts, strict=True)
+    ]
     mismatches = [finding.as_result() for finding in find(order, seen)]
-    remarked = remarks(order.workloads, seen.pods, seen.reports, seen.counted)
+    remarked = remarks(order.workloads, seen.pods, seen.reports, seen.counted, seen.policies)
     verdicts = [verdict.verdict for _connection, verdict in seen.judged]
     allowed = sum(connection.allowed for connection, _verdict in seen.judged)
     summary = {
@@ -220,6 +242,7 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         order.look_only
         or INCONCLUSIVE in verdicts
         or bool(seen.counted.unread)
+        or bool(seen.policies.unread)
         or any(report.failure for report in seen.reports)
     )
     return {

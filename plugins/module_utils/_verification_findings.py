@@ -23,6 +23,10 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_input
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_kubelets import Counted
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod
+from ansible_collections.azora.platform.plugins.module_utils._verification_policies import (
+    PolicyJudgement,
+    PolicyVerdict,
+)
 
 HEALTHY = range(200, 400)
 SUCCESS = range(200, 300)
@@ -200,14 +204,82 @@ def _name_servers(source: str, servers: Sequence[Mapping[str, Any]], evidence: E
     return findings
 
 
+def policy_findings(
+    judged: Sequence[tuple[Connection, Verdict]], policies: PolicyJudgement, *, packets_sent: bool
+) -> list[Finding]:
+    """Where packets and policies contradict each other; without packets, where policies and declaration do."""
+    findings = []
+    for (connection, verdict), by_policies in zip(judged, policies.verdicts, strict=True):
+        if by_policies is None or by_policies.partial:
+            continue
+        if packets_sent:
+            if verdict.verdict in {OPEN, BLOCKED} and not verdict.nobody_listens:
+                findings += _contradiction(connection, verdict, by_policies)
+        elif by_policies.allowed != connection.allowed:
+            findings.append(_undeclared(connection, by_policies))
+    return findings
+
+
+def _contradiction(connection: Connection, verdict: Verdict, by_policies: PolicyVerdict) -> list[Finding]:
+    """Either the network plugin does not do what the policies say, or they are judged wrongly here."""
+    expected = OPEN if by_policies.allowed else BLOCKED
+    if verdict.verdict == expected:
+        return []
+    word = "allow" if by_policies.allowed else "deny"
+    way = "reach" if verdict.verdict == OPEN else "do not reach"
+    sentence = (
+        f"packets from {connection.source} {way} {connection.destination}:{connection.port}, although the policies {word} that"
+        f" ({by_policies.because}): the network plugin does not do what the policies say, or something else on the way does"
+    )
+    return [
+        Finding(
+            "contradiction",
+            connection.source,
+            connection.destination,
+            connection.port,
+            expected,
+            verdict.verdict,
+            by_policies.because,
+            sentence,
+        )
+    ]
+
+
+def _undeclared(connection: Connection, by_policies: PolicyVerdict) -> Finding:
+    where = f"{connection.destination}:{connection.port}"
+    if connection.allowed:
+        sentence = f"the policies deny {connection.source} to reach {where}, which is declared ({by_policies.because})"
+    else:
+        sentence = (
+            f"the policies allow {connection.source} to reach {where}, which nothing declares ({by_policies.because})"
+        )
+    found = OPEN if by_policies.allowed else BLOCKED
+    return Finding(
+        "policies",
+        connection.source,
+        connection.destination,
+        connection.port,
+        connection.expected,
+        found,
+        by_policies.because,
+        sentence,
+    )
+
+
 def connection_findings(
-    judged: Sequence[tuple[Connection, Verdict]], silent_sources: Mapping[str, str]
+    judged: Sequence[tuple[Connection, Verdict]],
+    silent_sources: Mapping[str, str],
+    by_policies: Sequence[PolicyVerdict | None],
 ) -> list[Finding]:
     """One finding a row that is not as expected; one for all rows of a silent source, and of a port nobody listens on."""
     findings = _silent_sources(judged, silent_sources)
-    heard = [pair for pair in judged if pair[0].source not in silent_sources]
-    findings += _dead_ports(heard)
-    for connection, verdict in heard:
+    heard = [
+        (connection, verdict, policies)
+        for (connection, verdict), policies in zip(judged, by_policies, strict=True)
+        if connection.source not in silent_sources
+    ]
+    findings += _dead_ports([(connection, verdict) for connection, verdict, _policies in heard])
+    for connection, verdict, policies in heard:
         if verdict.passed or _on_dead_port(connection, verdict):
             continue
         findings.append(
@@ -219,7 +291,7 @@ def connection_findings(
                 connection.expected,
                 verdict.verdict,
                 verdict.reason,
-                _connection_sentence(connection, verdict),
+                _connection_sentence(connection, verdict) + _explained(connection, verdict, policies),
             )
         )
     return findings
@@ -252,6 +324,15 @@ def _dead_ports(judged: Sequence[tuple[Connection, Verdict]]) -> list[Finding]:
         sentence = f"{reason}, so {count} connections that should be closed could not be judged"
         findings.append(Finding("connectivity", "*", destination, port, BLOCKED, INCONCLUSIVE, reason, sentence))
     return findings
+
+
+def _explained(connection: Connection, verdict: Verdict, policies: PolicyVerdict | None) -> str:
+    """Which policy it lies in, where the policies say the same as the packets."""
+    if policies is None or policies.partial or policies.allowed == connection.allowed:
+        return ""
+    return (
+        f"; {policies.because}" if verdict.verdict != INCONCLUSIVE else f"; by the policies alone: {policies.because}"
+    )
 
 
 def _connection_sentence(connection: Connection, verdict: Verdict) -> str:

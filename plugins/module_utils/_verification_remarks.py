@@ -15,13 +15,18 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_findi
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import Workload
 from ansible_collections.azora.platform.plugins.module_utils._verification_kubelets import Counted
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod
+from ansible_collections.azora.platform.plugins.module_utils._verification_policies import PolicyJudgement
 
 # From this part of a limit on, little is missing to a failure.
 NARROW = 0.5
 
 
 def remarks(
-    workloads: Sequence[Workload], pods: Mapping[str, Sequence[Pod]], reports: Sequence[Any], counted: Counted
+    workloads: Sequence[Workload],
+    pods: Mapping[str, Sequence[Pod]],
+    reports: Sequence[Any],
+    counted: Counted,
+    policies: PolicyJudgement,
 ) -> list[str]:
     """Sentences; none of them makes a verification fail."""
     sentences = [sentence for report in reports for sentence in _slow_answers(report)]
@@ -35,6 +40,13 @@ def remarks(
         f"whether the kubelets of {', '.join(nodes)} run the probes is not known: {reason}"
         for reason, nodes in nodes_by_reason.items()
     ]
+    if policies.unread:
+        sentences.append(f"whether packets and policies agree is not known: {policies.unread}")
+    if policies.not_judged:
+        kinds = ", ".join(dict.fromkeys(words.partition(" ")[0] for words in policies.not_judged))
+        sentences.append(
+            f"policies of the kinds {kinds} are judged by packets only: no other product knows what they mean"
+        )
     return sentences
 
 

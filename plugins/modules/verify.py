@@ -32,7 +32,8 @@ attributes:
   check_mode:
     support: partial
     details:
-      - In check mode no prober is added to any pod. Readiness and declared probes are compared; every connection is V(INCONCLUSIVE).
+      - In check mode no prober is added to any pod. Readiness, declared probes and the policies are compared with what is declared; every
+        connection is V(INCONCLUSIVE), for no packet was sent.
       - The module does not fail in check mode, because what check mode did not apply cannot be verified. RV(passed) tells what was
         found, and RV(complete) is V(false).
   diff_mode:
@@ -79,10 +80,13 @@ options:
   checks:
     description:
       - What to verify.
+      - V(policies) judges the live policies as M(azora.platform.reachability_info) does. Where packets are sent, a contradiction between
+        the two is a mismatch of its own; in check mode and without V(connectivity), the policies are compared with the declaration.
+      - It needs the right to list pods, namespaces and policies in the whole cluster; a user without it gets a remark.
     type: list
     elements: str
-    choices: [probes, connectivity]
-    default: [probes, connectivity]
+    choices: [probes, connectivity, policies]
+    default: [probes, connectivity, policies]
   kubelet_counters:
     description:
       - Whether the kubelets' own counters have to prove that each declared probe ran, and passed, while the verification looked.
@@ -285,6 +289,18 @@ connections:
       returned: always
       type: int
       sample: 5
+    allowed_by_policies:
+      description:
+        - Whether the live policies alone allow it; nothing if they could not be judged, or if they do not say the same of all pods.
+      returned: always
+      type: bool
+      sample: true
+    decided_by:
+      description: What in the policies decides, in words, for each direction.
+      returned: always
+      type: list
+      elements: str
+      sample: ["ingress: NetworkPolicy azora-data/pg-ingress allows it (spec.ingress[0])"]
 mismatches:
   description: Each thing that is not as it should be; a cause of many others comes first.
   returned: always, unless the verification could not begin
@@ -292,7 +308,7 @@ mismatches:
   elements: dict
   contains:
     check:
-      description: V(enforcement), V(readiness), V(probes), V(prober), V(dns) or V(connectivity).
+      description: V(enforcement), V(readiness), V(probes), V(prober), V(dns), V(contradiction), V(policies) or V(connectivity).
       returned: always
       type: str
       sample: connectivity

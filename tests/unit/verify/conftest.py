@@ -190,6 +190,7 @@ class FakeKubernetes(http.server.ThreadingHTTPServer):
             "/version": {"gitVersion": "v1.37.0", "major": "1", "minor": "37"},
             "/api": {"kind": "APIVersions", "versions": ["v1"]},
             "/apis": {"kind": "APIGroupList", "groups": []},
+            "/api/v1/nodes": {"kind": "NodeList", "items": []},
         }
         self.pods: dict[tuple[str, str], dict[str, Any]] = {}
         self.logs: dict[tuple[str, str, str], str] = {}
@@ -199,6 +200,7 @@ class FakeKubernetes(http.server.ThreadingHTTPServer):
         # (pod, address, port) that a policy closes: the pod's prober is led to a black hole instead.
         self.closed: set[tuple[str, str, int]] = set()
         self.black_hole = ("", 0)
+        self.policies: list[dict[str, Any]] = []
         self.damage: Callable[[str], str] = lambda log: log
         # What a kubelet counts of a probe in one look: passed and failed runs, by the name of the pod.
         self.probe_runs: dict[str, tuple[int, int]] = {}
@@ -299,6 +301,8 @@ class _ApiHandler(http.server.BaseHTTPRequestHandler):
             asked = body["spec"]["resourceAttributes"]
             right = f"{asked['verb']} {asked['resource']}/{asked['subresource']}"
             self._send({**body, "status": {"allowed": right not in self.server.forbidden}}, 201)
+        elif url.path in ("/api/v1/pods", "/api/v1/namespaces", "/apis/networking.k8s.io/v1/networkpolicies"):
+            self._list(parts[-1])
         elif len(parts) == 5 and parts[-1] == "pods":
             items = [pod for (namespace, _name), pod in sorted(self.server.pods.items()) if namespace == parts[3]]
             self._send({"kind": "PodList", "metadata": {}, "items": items})
@@ -317,6 +321,17 @@ class _ApiHandler(http.server.BaseHTTPRequestHandler):
         else:
             message = f"the server could not find {url.path}"
             self._send({"kind": "Status", "status": "Failure", "code": 404, "message": message}, 404)
+
+    def _list(self, kind: str) -> None:
+        """Of the whole cluster."""
+        server = self.server
+        if f"list {kind}" in server.forbidden:
+            self._send({"kind": "Status", "code": 403, "message": f"{kind} is forbidden"}, 403)
+            return
+        names = sorted({namespace for namespace, _name in server.pods})
+        namespaces = [{"metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}} for name in names]
+        items = {"pods": list(server.pods.values()), "namespaces": namespaces, "networkpolicies": server.policies}[kind]
+        self._send({"kind": "List", "metadata": {}, "items": items})
 
     def _add_container(self, pod: dict[str, Any] | None, body: Any) -> None:
         if pod is None:

@@ -117,6 +117,7 @@ class Platform:
             "prober_image": "python:3",
             "connect_timeout": 0.5,
             "settle_time": 0.0,
+            "checks": ["probes", "connectivity"],
             "timeout": 30,
             "workloads": [service("shop", 2), service("other", 1), store],
             "connections": [
@@ -127,6 +128,19 @@ class Platform:
             ],
             **changes,
         }
+
+    def add_policies(self) -> None:
+        """What the packets of this platform obey."""
+
+        def policy(namespace: str, name: str, **spec: Any) -> dict[str, Any]:
+            return {"metadata": {"namespace": namespace, "name": name}, "spec": {"podSelector": {}, **spec}}
+
+        shop = {"podSelector": {"matchLabels": {"app": "shop"}}, "namespaceSelector": {}}
+        self.api.policies = [
+            policy("default", "default-deny", policyTypes=["Ingress"]),
+            policy("data", "default-deny", policyTypes=["Ingress"]),
+            policy("data", "pg", ingress=[{"from": [shop], "ports": [{"port": self.sql}]}]),
+        ]
 
 
 @pytest.fixture
@@ -313,6 +327,69 @@ def test_a_start_that_nearly_takes_its_budget_is_remarked(platform: Platform, ru
     assert outcome["remarks"] == [
         "pod default/shop-a took 8 s to get ready; its startup probe gives up after 10 s",
     ]
+
+
+ALL = ["probes", "connectivity", "policies"]
+
+
+def test_packets_and_policies_agree(platform: Platform, run: Any) -> None:
+    platform.add_policies()
+    outcome = run(verify, **platform.options(checks=ALL))
+    assert (outcome["passed"], outcome["complete"]) == (True, True), outcome["mismatches"]
+    assert [row["allowed_by_policies"] for row in outcome["connections"]] == [True, False, False, False]
+    assert any("NetworkPolicy data/pg" in sentence for sentence in outcome["connections"][0]["decided_by"])
+
+
+def test_packets_that_do_what_the_policies_deny_are_a_contradiction(platform: Platform, run: Any) -> None:
+    platform.add_policies()
+    platform.api.closed.discard(("other-a", "127.0.0.21", platform.sql))
+    outcome = run(verify, **platform.options(checks=ALL))
+    assert [(one["check"], one["source"], one["found"]) for one in outcome["mismatches"]] == [
+        ("contradiction", OTHER, "OPEN"),
+        ("connectivity", OTHER, "OPEN"),
+    ]
+    sentence = outcome["mismatches"][0]["sentence"]
+    assert f"packets from {OTHER} reach {STORE}:{platform.sql}, although the policies deny that" in sentence
+    assert "NetworkPolicy data/pg" in sentence or "NetworkPolicy data/default-deny" in sentence
+
+
+def test_a_connection_that_is_closed_is_explained_by_its_policy(platform: Platform, run: Any) -> None:
+    platform.add_policies()
+    del platform.api.policies[2]
+    for pod in ("shop-a", "shop-b"):
+        platform.api.closed.add((pod, "127.0.0.21", platform.sql))
+    outcome = run(verify, **platform.options(checks=ALL))
+    (mismatch,) = outcome["mismatches"]
+    assert mismatch["check"] == "connectivity"
+    assert "NetworkPolicy data/default-deny isolates the destination" in mismatch["sentence"]
+
+
+def test_check_mode_compares_the_policies_with_the_declaration(platform: Platform, run: Any) -> None:
+    platform.add_policies()
+    del platform.api.policies[2]
+    outcome = run(verify, check_mode=True, **platform.options(checks=ALL))
+    assert not outcome.get("failed")
+    assert [(one["check"], one["source"], one["destination"]) for one in outcome["mismatches"]] == [
+        ("policies", SHOP, STORE)
+    ]
+    assert platform.api.pods["data", "pg-1"]["spec"].get("ephemeralContainers") is None
+
+
+def test_who_may_not_read_the_policies_is_told(platform: Platform, run: Any) -> None:
+    platform.add_policies()
+    platform.api.forbidden.add("list networkpolicies")
+    outcome = run(verify, **platform.options(checks=ALL))
+    assert (outcome["passed"], outcome["complete"]) == (True, False)
+    assert "networkpolicies is forbidden" in outcome["remarks"][0]
+    assert {row["allowed_by_policies"] for row in outcome["connections"]} == {None}
+
+
+def test_a_policy_that_cannot_be_judged_is_told(platform: Platform, run: Any) -> None:
+    platform.add_policies()
+    platform.api.policies[2]["spec"]["ingress"] = [{"from": [{"ipBlock": {"cidr": "10.0.0.0/33"}}]}]
+    outcome = run(verify, **platform.options(checks=ALL))
+    assert (outcome["passed"], outcome["complete"]) == (True, False)
+    assert "10.0.0.0/33" in outcome["remarks"][0]
 
 
 def test_a_live_probe_that_is_not_the_declared_one_is_named(platform: Platform, run: Any) -> None:
