@@ -10,6 +10,8 @@ Source: the kubelet's metric C(prober_probe_total) under /metrics/probes
 
 from __future__ import annotations
 
+import datetime
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -45,6 +47,8 @@ class RunningProbe:
     key: Key
     period: float
     timeout: float
+    # The kubelet has not begun with it: its initial delay, counted from the container's start, is not over.
+    due: bool = True
 
     @property
     def kind(self) -> str:
@@ -65,9 +69,15 @@ def parse(text: str) -> dict[Key, Runs]:
     return counted
 
 
-def running_probes(pod: Mapping[str, Any], container: Mapping[str, Any], kinds: Iterable[str]) -> list[RunningProbe]:
+def running_probes(
+    pod: Mapping[str, Any], container: Mapping[str, Any], kinds: Iterable[str], now: datetime.datetime
+) -> list[RunningProbe]:
     """The probes of a live container, with the numbers that the API server fills in."""
     metadata = pod["metadata"]
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    state = next((one.get("state") or {} for one in statuses if one.get("name") == container.get("name")), {})
+    started = (state.get("running") or {}).get("startedAt")
+    age = (now - datetime.datetime.fromisoformat(started)).total_seconds() if started else math.inf
     probes = []
     for kind in kinds:
         live = container.get(f"{kind}Probe")
@@ -79,6 +89,7 @@ def running_probes(pod: Mapping[str, Any], container: Mapping[str, Any], kinds: 
                     key=(str(metadata.get("uid") or ""), str(container.get("name") or ""), kind),
                     period=float(live.get("periodSeconds") or 10),
                     timeout=float(live.get("timeoutSeconds") or 1),
+                    due=age >= float(live.get("initialDelaySeconds") or 0),
                 )
             )
     return probes

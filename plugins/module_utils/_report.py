@@ -99,7 +99,7 @@ def _pod_result(workload: Workload, pod: Pod, report: Any, counted: Counted) -> 
         "probes_as_declared": not differences(pod.manifest, workload),
         "answers": answers,
         "kubelet": [
-            {"probe": probe.kind, "passed": runs.passed, "failed": runs.failed}
+            {"probe": probe.kind, "passed": runs.passed, "failed": runs.failed, "due": probe.due}
             for probe, runs in counted.of_pod(pod.identity)
         ],
     }
@@ -170,7 +170,9 @@ def _probes_cell(workload: Mapping[str, Any]) -> str:
     counted = [probe for pod in pods for probe in pod["kubelet"]]
     passing = sum(probe["passed"] > 0 for probe in counted)
     words = "as declared" if not differing else f"{differing} of {len(pods)} differ"
-    return words + (f", {passing}/{len(counted)} passed at the kubelet" if counted else "")
+    early = sum(not probe["due"] and not probe["passed"] for probe in counted)
+    words += f", {passing}/{len(counted)} passed at the kubelet" if counted else ""
+    return words + (f", {early} not due yet" if early else "")
 
 
 def _answers_cell(pods: Sequence[Mapping[str, Any]]) -> str:

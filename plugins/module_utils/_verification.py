@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +27,10 @@ from ansible_collections.azora.platform.plugins.module_utils._verdict import (
 from ansible_collections.azora.platform.plugins.module_utils._verification_findings import (
     Finding,
     connection_findings,
+    contradicts,
     enforcement_finding,
     kubelet_findings,
+    node_finding,
     pod_findings,
     policy_findings,
     report_findings,
@@ -154,12 +157,13 @@ def probes_to_watch(order: Order, pods: Mapping[str, Sequence[Pod]]) -> list[Run
     """The declared probes of every ready pod, as they stand on its live container."""
     if "probes" not in order.checks or order.kubelet_counters == "skipped":
         return []
+    now = datetime.datetime.now(datetime.UTC)
     return [
         probe
         for workload in order.workloads
         for pod in pods[workload.identity]
         if pod.ready and (container := live_container(pod.manifest, workload)) is not None
-        for probe in running_probes(pod.manifest, container, sorted(workload.probes))
+        for probe in running_probes(pod.manifest, container, sorted(workload.probes), now)
     ]
 
 
@@ -189,7 +193,7 @@ def gather(planned: Plan, reports: Sequence[Report], *, look_only: bool) -> Evid
 
 def find(order: Order, seen: Seen) -> list[Finding]:
     """Everything that is not as it should be; what explains the rest comes first."""
-    findings = enforcement_finding(nothing_is_enforced(seen.judged))
+    findings = enforcement_finding(nothing_is_enforced(seen.judged)) or node_finding(leaking_nodes(seen))
     if "probes" in order.checks:
         for workload in order.workloads:
             findings += pod_findings(workload, seen.pods[workload.identity])
@@ -207,6 +211,22 @@ def find(order: Order, seen: Seen) -> list[Finding]:
     if order.look_only:  # what check mode does not look at is not wrong
         findings = [finding for finding in findings if finding.found != INCONCLUSIVE]
     return findings
+
+
+def leaking_nodes(seen: Seen) -> list[set[str]]:
+    """For each connection that is open against the policies: the nodes of its ends."""
+    senders = {
+        report.prober.workload.identity: report.prober.pod.node for report in seen.reports if report.prober.is_source
+    }
+    leaks = []
+    for (connection, verdict), by_policies in zip(seen.judged, seen.policies.verdicts, strict=True):
+        if connection.allowed or connection.address is not None or not contradicts(connection, verdict, by_policies):
+            continue
+        for pod in seen.pods.get(connection.destination, ()):
+            cell = seen.evidence.cells.get((connection.source, pod.address, connection.port))
+            if cell is not None and cell["opened"]:
+                leaks.append({senders[connection.source], pod.node})
+    return leaks
 
 
 def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:

@@ -30,6 +30,9 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_polic
 
 HEALTHY = range(200, 400)
 SUCCESS = range(200, 300)
+# Fewer connections on one node may be chance.
+SEVERAL = 3
+OTHERWISE = "the network plugin does not do what the policies say, or something else on the way does"
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,7 @@ def kubelet_findings(
 
 
 def _counted_wrong(identity: str, pod: Pod, probe: RunningProbe, runs: Runs, seconds: float) -> list[Finding]:
-    if runs.passed:  # single failures are what thresholds are for; they are remarked
+    if runs.passed or (not probe.due and not runs.failed):  # single failures are what thresholds are for
         return []
     since = "since its start" if probe.kind == "startup" else f"within {seconds:.0f} s"
     found = f"failed {runs.failed} of {runs.failed} times" if runs.failed else "not run"
@@ -207,42 +210,57 @@ def _name_servers(source: str, servers: Sequence[Mapping[str, Any]], evidence: E
 def policy_findings(
     judged: Sequence[tuple[Connection, Verdict]], policies: PolicyJudgement, *, packets_sent: bool
 ) -> list[Finding]:
-    """Where packets and policies contradict each other; without packets, where policies and declaration do."""
+    """Without packets, where policies and declaration differ; with them, where packets do as declared against the policies."""
     findings = []
     for (connection, verdict), by_policies in zip(judged, policies.verdicts, strict=True):
-        if by_policies is None or by_policies.partial:
+        if by_policies is None or by_policies.partial or by_policies.allowed == connection.allowed:
             continue
-        if packets_sent:
-            if verdict.verdict in {OPEN, BLOCKED} and not verdict.nobody_listens:
-                findings += _contradiction(connection, verdict, by_policies)
-        elif by_policies.allowed != connection.allowed:
+        if not packets_sent:
             findings.append(_undeclared(connection, by_policies))
+        elif verdict.passed:
+            word = "allow" if by_policies.allowed else "deny"
+            sentence = (
+                f"packets from {connection.source} to {connection.destination}:{connection.port} do as declared"
+                f" ({verdict.verdict}), although the policies {word} that ({by_policies.because}): {OTHERWISE}"
+            )
+            findings.append(_contradiction(connection, verdict, by_policies, sentence))
     return findings
 
 
-def _contradiction(connection: Connection, verdict: Verdict, by_policies: PolicyVerdict) -> list[Finding]:
-    """Either the network plugin does not do what the policies say, or they are judged wrongly here."""
-    expected = OPEN if by_policies.allowed else BLOCKED
-    if verdict.verdict == expected:
-        return []
-    word = "allow" if by_policies.allowed else "deny"
-    way = "reach" if verdict.verdict == OPEN else "do not reach"
-    sentence = (
-        f"packets from {connection.source} {way} {connection.destination}:{connection.port}, although the policies {word} that"
-        f" ({by_policies.because}): the network plugin does not do what the policies say, or something else on the way does"
+def contradicts(connection: Connection, verdict: Verdict, by_policies: PolicyVerdict | None) -> bool:
+    """Whether packets that do not as declared do not as the policies say either."""
+    return (
+        by_policies is not None
+        and not by_policies.partial
+        and by_policies.allowed == connection.allowed
+        and verdict.verdict == (BLOCKED if connection.allowed else OPEN)
     )
-    return [
-        Finding(
-            "contradiction",
-            connection.source,
-            connection.destination,
-            connection.port,
-            expected,
-            verdict.verdict,
-            by_policies.because,
-            sentence,
-        )
-    ]
+
+
+def _contradiction(
+    connection: Connection, verdict: Verdict, by_policies: PolicyVerdict | None, sentence: str
+) -> Finding:
+    return Finding(
+        "contradiction",
+        connection.source,
+        connection.destination,
+        connection.port,
+        OPEN if by_policies is not None and by_policies.allowed else BLOCKED,
+        verdict.verdict,
+        by_policies.because if by_policies is not None else "",
+        sentence,
+    )
+
+
+def node_finding(leaks: Sequence[Collection[str]]) -> list[Finding]:
+    """One cause of many: every connection that is open against the policies has an end on the same node."""
+    common = set.intersection(*(set(nodes) for nodes in leaks)) if len(leaks) >= SEVERAL else set()
+    if len(common) != 1:
+        return []
+    node = common.pop()
+    reason = f"each of the {len(leaks)} connections that are open against the policies has an end there"
+    sentence = f"policies are not enforced on {node}: {reason}"
+    return [Finding("enforcement", node, "*", None, BLOCKED, OPEN, reason, sentence)]
 
 
 def _undeclared(connection: Connection, by_policies: PolicyVerdict) -> Finding:
@@ -282,6 +300,12 @@ def connection_findings(
     for connection, verdict, policies in heard:
         if verdict.passed or _on_dead_port(connection, verdict):
             continue
+        sentence = _connection_sentence(connection, verdict)
+        if contradicts(connection, verdict, policies):
+            word = "allow" if connection.allowed else "deny"
+            sentence += f"; the policies {word} it: {OTHERWISE}"
+            findings.append(_contradiction(connection, verdict, policies, sentence))
+            continue
         findings.append(
             Finding(
                 "connectivity",
@@ -291,7 +315,7 @@ def connection_findings(
                 connection.expected,
                 verdict.verdict,
                 verdict.reason,
-                _connection_sentence(connection, verdict) + _explained(connection, verdict, policies),
+                sentence + _explained(connection, verdict, policies),
             )
         )
     return findings

@@ -53,7 +53,7 @@ class KubeletWatch:
         self._before, self._unread = self._read({probe.node for probe in probes})
 
     def finish(self, deadline: float) -> Counted:
-        """Wait until every probe had its turn, for its period at most; `deadline` is of the monotonic clock."""
+        """Wait until every probe that is due had its turn, for its period at most; `deadline` is of the monotonic clock."""
         probes = [probe for probe in self._probes if probe.node not in self._unread]
         after: dict[Key, Runs] = {}
         while True:
@@ -62,7 +62,7 @@ class KubeletWatch:
             after.update(answers)
             self._unread.update(unread)
             now = time.monotonic()
-            late = [probe for probe in missing if probe.node in unread or now > self._turn(probe)]
+            late = [probe for probe in missing if probe.node in unread or not probe.due or now > self._turn(probe)]
             still = [probe for probe in not_yet_run(missing, self._before, after) if probe not in late]
             if not still or now > deadline:
                 break

@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.azora.platform.plugins.module_utils._probe_counters import Runs
 from ansible_collections.azora.platform.plugins.module_utils._probe_specification import live_container
 from ansible_collections.azora.platform.plugins.module_utils._verification_findings import answered
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import Workload
@@ -40,6 +41,7 @@ def remarks(
         f"whether the kubelets of {', '.join(nodes)} run the probes is not known: {reason}"
         for reason, nodes in nodes_by_reason.items()
     ]
+    sentences += _not_due(counted)
     if policies.unread:
         sentences.append(f"whether packets and policies agree is not known: {policies.unread}")
     if policies.not_judged:
@@ -90,6 +92,15 @@ def _single_failures(pod: Pod, counted: Counted) -> Iterator[str]:
                 f"the {probe.kind} probe of pod {pod.identity} failed {runs.failed} of {runs.passed + runs.failed}"
                 f" times within {counted.seconds:.0f} s, as its kubelet counts"
             )
+
+
+def _not_due(counted: Counted) -> Iterator[str]:
+    waiting: dict[str, list[str]] = {}
+    for probe in counted.probes:
+        if not probe.due and counted.runs.get(probe.key) == Runs():
+            waiting.setdefault(probe.kind, []).append(probe.pod)
+    for kind, pods in sorted(waiting.items()):
+        yield f"the {kind} probe has not begun in {', '.join(pods)}: its initial delay is not over"
 
 
 def _time(text: str) -> datetime.datetime:

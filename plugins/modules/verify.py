@@ -223,7 +223,7 @@ workloads:
     pods:
       description:
         - Each pod with its address, node, readiness, restarts, the answers of its probe paths, and how often its kubelet
-          ran each probe meanwhile (of a startup probe, since the start).
+          ran each probe meanwhile (of a startup probe, since the start), and whether its initial delay was over.
       returned: always
       type: list
       elements: dict
@@ -238,8 +238,8 @@ workloads:
           answers:
             - {probes: [liveness, readiness], path: /health, port: 8080, status: 200, milliseconds: 3.1, ok: true, error: null}
           kubelet:
-            - {probe: liveness, passed: 1, failed: 0}
-            - {probe: readiness, passed: 2, failed: 0}
+            - {probe: liveness, passed: 1, failed: 0, due: true}
+            - {probe: readiness, passed: 2, failed: 0, due: true}
     dns:
       description: What the name servers of the workload answered.
       returned: always

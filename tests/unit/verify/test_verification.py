@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable
 from typing import Any
@@ -257,7 +258,9 @@ def test_a_pod_whose_health_does_not_answer_is_named(platform: Platform, run: An
 def test_the_kubelets_count_the_probes(platform: Platform, run: Any) -> None:
     outcome = run(verify, **platform.options())
     shop = outcome["workloads"][0]
-    assert [pod["kubelet"] for pod in shop["pods"]] == [[{"probe": "readiness", "passed": 1, "failed": 0}]] * 2
+    assert [pod["kubelet"] for pod in shop["pods"]] == [
+        [{"probe": "readiness", "passed": 1, "failed": 0, "due": True}]
+    ] * 2
     assert "as declared, 2/2 passed at the kubelet" in "\n".join(outcome["table"])
     assert outcome["remarks"] == []
 
@@ -272,6 +275,24 @@ def test_a_probe_that_its_kubelet_does_not_run_is_named(platform: Platform, run:
         "the kubelet of node1 did not see the readiness probe of pod default/shop-b pass"
         in (by_reason["not run"]["sentence"])
     )
+
+
+def test_a_probe_that_is_not_due_yet_is_remarked(platform: Platform, run: Any) -> None:
+    platform.api.probe_runs["shop-b"] = (0, 0)
+    pod = platform.api.pods["default", "shop-b"]
+    pod["spec"]["containers"][0]["readinessProbe"]["initialDelaySeconds"] = 3600
+    started = datetime.datetime.now(datetime.UTC).isoformat()
+    pod["status"]["containerStatuses"] = [
+        {"name": "shop", "restartCount": 0, "state": {"running": {"startedAt": started}}}
+    ]
+    options = platform.options()
+    options["workloads"][0]["probes"] = {"readiness": {"path": "/health", "port": "http"}}
+    outcome = run(verify, **options)
+    assert outcome["passed"], outcome["mismatches"]
+    assert outcome["remarks"] == [
+        "the readiness probe has not begun in default/shop-b: its initial delay is not over",
+    ]
+    assert "1/2 passed at the kubelet, 1 not due yet" in "\n".join(outcome["table"])
 
 
 def test_a_probe_that_fails_its_kubelet_is_named_and_one_that_fails_at_times_is_remarked(
@@ -344,13 +365,40 @@ def test_packets_that_do_what_the_policies_deny_are_a_contradiction(platform: Pl
     platform.add_policies()
     platform.api.closed.discard(("other-a", "127.0.0.21", platform.sql))
     outcome = run(verify, **platform.options(checks=ALL))
-    assert [(one["check"], one["source"], one["found"]) for one in outcome["mismatches"]] == [
-        ("contradiction", OTHER, "OPEN"),
-        ("connectivity", OTHER, "OPEN"),
-    ]
-    sentence = outcome["mismatches"][0]["sentence"]
-    assert f"packets from {OTHER} reach {STORE}:{platform.sql}, although the policies deny that" in sentence
-    assert "NetworkPolicy data/pg" in sentence or "NetworkPolicy data/default-deny" in sentence
+    (mismatch,) = outcome["mismatches"]
+    assert (mismatch["check"], mismatch["source"], mismatch["found"]) == ("contradiction", OTHER, "OPEN")
+    assert f"{OTHER} can reach {STORE}:{platform.sql}" in mismatch["sentence"]
+    assert "the policies deny it: the network plugin does not do what the policies say" in mismatch["sentence"]
+    assert "NetworkPolicy data/default-deny" in mismatch["reason"]
+
+
+def test_packets_that_do_as_declared_against_the_policies_are_a_contradiction(platform: Platform, run: Any) -> None:
+    platform.add_policies()
+    del platform.api.policies[2]
+    outcome = run(verify, **platform.options(checks=ALL))
+    (mismatch,) = outcome["mismatches"]
+    assert (mismatch["check"], mismatch["source"], mismatch["expected"]) == ("contradiction", SHOP, "BLOCKED")
+    assert "do as declared (OPEN), although the policies deny that" in mismatch["sentence"]
+
+
+def test_a_node_that_enforces_nothing_is_the_first_finding(platform: Platform, run: Any) -> None:
+    """What is open against the policies has its ends on one of two nodes; elsewhere they hold."""
+    platform.add_policies()
+    platform.api.pods["default", "shop-b"]["spec"]["nodeName"] = "node2"
+    platform.api.closed -= {
+        ("other-a", "127.0.0.21", platform.sql),
+        ("other-a", "127.0.0.11", platform.http),
+        ("shop-a", "127.0.0.13", platform.http),
+        ("shop-b", "127.0.0.13", platform.http),
+    }
+    platform.api.closed |= {("pg-1", "127.0.0.11", platform.http), ("pg-1", "127.0.0.12", platform.http)}
+    platform.api.pods["default", "shop-b"]["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    options = platform.options(checks=ALL)
+    options["connections"].append({**options["connections"][2], "source": STORE})
+    outcome = run(verify, **options)
+    first = outcome["mismatches"][0]
+    assert (first["check"], first["source"]) == ("enforcement", "node1")
+    assert "policies are not enforced on node1: each of the 3 connections" in first["sentence"]
 
 
 def test_a_connection_that_is_closed_is_explained_by_its_policy(platform: Platform, run: Any) -> None:
