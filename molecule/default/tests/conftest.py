@@ -46,6 +46,13 @@ def lab(lab_name: str) -> dict[str, Any]:
     return json.loads(pathlib.Path("/var/lib/azora-lab", lab_name, "layout.json").read_text(encoding="utf-8"))
 
 
+def processes(lab: dict[str, Any], group: str) -> set[int]:
+    """The processes of a control group of the lab, in the hierarchy that this machine has."""
+    mounted = next(path for path in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup") if os.path.isdir(path + lab["cgroup"]))
+    text = pathlib.Path(f"{mounted}{lab['cgroup']}/{group}/cgroup.procs").read_text(encoding="utf-8")
+    return {int(number) for number in text.split()}
+
+
 @pytest.fixture(scope="session")
 def api(lab: dict[str, Any]) -> kubernetes.client.ApiClient:
     return kubernetes.config.new_client_from_config(lab["kubeconfig"])

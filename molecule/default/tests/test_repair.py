@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import signal
 import subprocess
 import time
@@ -15,6 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 import kubernetes
+
+from conftest import processes
 
 Play = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -31,13 +32,6 @@ KILLED = [
     "node3/shims",
 ]
 READY_SECONDS = 180
-
-
-def processes(lab: dict[str, Any], group: str) -> set[int]:
-    """The processes of a control group of the lab, in the hierarchy that this machine has."""
-    mounted = next(path for path in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup") if os.path.isdir(path + lab["cgroup"]))
-    text = pathlib.Path(f"{mounted}{lab['cgroup']}/{group}/cgroup.procs").read_text(encoding="utf-8")
-    return {int(number) for number in text.split()}
 
 
 def not_ready(core: kubernetes.client.CoreV1Api) -> list[str]:

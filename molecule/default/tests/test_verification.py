@@ -6,12 +6,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import kubernetes
 import pytest
+
+from conftest import processes
 
 Play = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -44,6 +48,30 @@ def test_a_missing_policy_is_named_by_the_connection_that_no_longer_works(verify
     assert finished.returncode != 0
     for source in ["default/user", "default/course", "default/enrollment", "default/session", "default/gateway"]:
         assert f"{source} cannot reach azora-es/analytics:8080" in finished.stdout
+    told = " ".join(finished.stdout.split())
+    assert "ingress: NetworkPolicy azora-es/default-deny isolates the destination" in told
+
+
+@pytest.fixture
+def lawless_node(lab: dict[str, Any]) -> Iterator[str]:
+    """A node whose agent hangs, and whose rules are gone."""
+    node = lab["nodes"][1]
+    agent = processes(lab, f"{node['name']}/network-policy-agent")
+    for number in agent:
+        os.kill(number, signal.SIGSTOP)
+    enter = ["nsenter", f"--net=/var/run/netns/{node['netns']}"]
+    subprocess.run([*enter, "nft", "delete", "table", "inet", "azora_network_policy"], check=True)
+    yield node["name"]
+    for number in agent:
+        os.kill(number, signal.SIGCONT)
+
+
+def test_a_node_that_enforces_nothing_is_the_first_finding(verify: Play, lawless_node: str) -> None:
+    finished = verify()
+    assert finished.returncode != 0
+    findings = finished.stdout.split("MISMATCHES", maxsplit=1)[1]
+    assert findings.splitlines()[1].strip().startswith(f"1. policies are not enforced on {lawless_node}: ")
+    assert "the network plugin does not do what the policies say" in findings
 
 
 @pytest.fixture
