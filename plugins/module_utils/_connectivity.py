@@ -168,7 +168,10 @@ def _verified(end: Mapping[str, Any]) -> dict[str, Any]:
         "probes": {} if store else {name: dict(probe) for name, probe in end["probes"].items()},
         "listens": [dict(listen) for listen in _listens(end)],
     }
-    if not store and end["autoscaling"]["enabled"]:
+    if store:
+        return found
+    found |= {"image": end["image"], "disruption_budget": True, "autoscaled": end["autoscaling"]["enabled"]}
+    if end["autoscaling"]["enabled"]:
         found["replicas"] = end["autoscaling"]["min_replicas"]
         found["max_replicas"] = end["autoscaling"]["max_replicas"]
     return found

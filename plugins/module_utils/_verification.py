@@ -34,6 +34,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_findi
     pod_findings,
     policy_findings,
     report_findings,
+    truth_findings,
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import (
     BLOCKED,
@@ -54,8 +55,9 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_polic
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_probers import Report, run_probers
 from ansible_collections.azora.platform.plugins.module_utils._verification_remarks import remarks
+from ansible_collections.azora.platform.plugins.module_utils._verification_surroundings import Truth, look_around
 
-CHECKS = ("probes", "connectivity", "policies")
+CHECKS = ("probes", "workloads", "connectivity", "policies")
 NOT_IN_CHECK_MODE = "check mode adds no prober to any pod"
 # A pod keeps every ephemeral container it ever had in its specification; far above this its object gets too large.
 MANY_PROBERS = 50
@@ -91,6 +93,7 @@ class Seen:
     evidence: Evidence
     counted: Counted
     policies: PolicyJudgement
+    truth: Truth
     judged: Sequence[tuple[Connection, Verdict]]
 
 
@@ -132,6 +135,10 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
         watch = KubeletWatch(client, probes_to_watch(order, pods))
         reports = run_probers(client, planned.probers, order.prober_image, order.patience, begun + order.timeout)
         counted = watch.finish(begun + order.timeout)
+    truth = Truth()
+    if "workloads" in order.checks:
+        later = pods if order.look_only else read_pods(client, order.workloads)
+        truth = look_around(client, order.workloads, pods, later, datetime.datetime.now(datetime.UTC))
     evidence = gather(planned, reports, look_only=order.look_only)
     rows = order.connections if {"connectivity", "policies"} & set(order.checks) else []
     policies = PolicyJudgement([None] * len(rows))
@@ -139,7 +146,7 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
         # After the packets, since policies that are being changed settle meanwhile.
         policies = judge_policies(client, order.given_workloads, rows)
     judged = [(row, judge(row, targets_of(row, pods), evidence)) for row in rows]
-    return result(order, Seen(pods, reports, evidence, counted, policies, judged), time.monotonic() - begun)
+    return result(order, Seen(pods, reports, evidence, counted, policies, truth, judged), time.monotonic() - begun)
 
 
 def read_pods(client: KubernetesClient, workloads: Sequence[Workload]) -> dict[str, list[Pod]]:
@@ -197,6 +204,7 @@ def find(order: Order, seen: Seen) -> list[Finding]:
     if "probes" in order.checks:
         for workload in order.workloads:
             findings += pod_findings(workload, seen.pods[workload.identity])
+    findings += truth_findings(seen.truth)
     reported = report_findings(seen.reports, seen.evidence)
     findings += reported
     # Of these pods the direct answer tells more than a counter, or nobody got through to them at all.
@@ -241,7 +249,9 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         for (connection, verdict), by_policies in zip(seen.judged, seen.policies.verdicts, strict=True)
     ]
     mismatches = [finding.as_result() for finding in find(order, seen)]
-    remarked = remarks(order.workloads, seen.pods, seen.reports, seen.counted, seen.policies)
+    remarked = remarks(
+        order.workloads, seen.pods, seen.reports, counted=seen.counted, policies=seen.policies, truth=seen.truth
+    )
     verdicts = [verdict.verdict for _connection, verdict in seen.judged]
     allowed = sum(connection.allowed for connection, _verdict in seen.judged)
     summary = {
@@ -263,6 +273,7 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         or INCONCLUSIVE in verdicts
         or bool(seen.counted.unread)
         or bool(seen.policies.unread)
+        or bool(seen.truth.unread)
         or any(report.failure for report in seen.reports)
     )
     return {

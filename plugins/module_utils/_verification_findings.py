@@ -27,6 +27,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_polic
     PolicyJudgement,
     PolicyVerdict,
 )
+from ansible_collections.azora.platform.plugins.module_utils._verification_surroundings import Truth
 
 HEALTHY = range(200, 400)
 SUCCESS = range(200, 300)
@@ -85,6 +86,15 @@ def _specification(workload: Workload, pods: Sequence[Pod]) -> list[Finding]:
             reason = f"{what} differs"
             findings.append(Finding("probes", workload.identity, pod.identity, None, expected, found, reason, sentence))
     return findings
+
+
+def truth_findings(truth: Truth) -> list[Finding]:
+    """What around the pods cannot do what it is there for."""
+    return [
+        Finding("workloads", identity, identity, None, one.expected, one.found, one.what, one.sentence)
+        for identity, one in truth.untruths
+        if one.certain
+    ]
 
 
 def report_findings(reports: Sequence[Any], evidence: Evidence) -> list[Finding]:

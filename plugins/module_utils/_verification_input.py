@@ -36,6 +36,9 @@ class Workload:
     probes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
     applications: Mapping[int, str] = field(default_factory=dict)
+    image: str = ""
+    has_budget: bool = False
+    autoscaled: bool = False
 
     @property
     def identity(self) -> str:
@@ -103,6 +106,9 @@ def _workload(entry: Mapping[str, Any], where: str) -> Workload:
             if str(listen.get("protocol") or "TCP").upper() == "TCP"
         },
         applications={int(listen["port"]): str(listen.get("application") or "none") for listen in listens},
+        image=str(entry.get("image") or ""),
+        has_budget=bool(entry.get("disruption_budget")),
+        autoscaled=bool(entry.get("autoscaled")),
     )
 
 

@@ -17,6 +17,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_input
 from ansible_collections.azora.platform.plugins.module_utils._verification_kubelets import Counted
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod
 from ansible_collections.azora.platform.plugins.module_utils._verification_policies import PolicyJudgement
+from ansible_collections.azora.platform.plugins.module_utils._verification_surroundings import Truth
 
 # From this part of a limit on, little is missing to a failure.
 NARROW = 0.5
@@ -26,8 +27,10 @@ def remarks(
     workloads: Sequence[Workload],
     pods: Mapping[str, Sequence[Pod]],
     reports: Sequence[Any],
+    *,
     counted: Counted,
     policies: PolicyJudgement,
+    truth: Truth,
 ) -> list[str]:
     """Sentences; none of them makes a verification fail."""
     sentences = [sentence for report in reports for sentence in _slow_answers(report)]
@@ -42,6 +45,11 @@ def remarks(
         for reason, nodes in nodes_by_reason.items()
     ]
     sentences += _not_due(counted)
+    sentences += [f"{one.sentence}; that may still come" for _identity, one in truth.untruths if not one.certain]
+    sentences += [
+        f"what stands around the workloads of {namespace} is not known: {reason}"
+        for namespace, reason in sorted(truth.unread.items())
+    ]
     if policies.unread:
         sentences.append(f"whether packets and policies agree is not known: {policies.unread}")
     if policies.not_judged:

@@ -51,7 +51,8 @@ options:
     description:
       - The workloads, as the filter P(azora.platform.verification_workloads#filter) derives them from the catalogue.
       - Each is a dictionary with C(name), C(namespace), C(selector) (pod labels), C(replicas) and, where they apply, C(kind)
-        (V(deployment) or V(store)), C(max_replicas), C(container), C(probes) and C(listens).
+        (V(deployment) or V(store)), C(max_replicas), C(container), C(image), C(disruption_budget) and C(autoscaled) (whether it
+        should have one), C(probes) and C(listens).
       - A workload is called C(namespace/name) in O(connections).
       - C(probes) has C(liveness), C(readiness) and C(startup), each with C(path), C(port) (a number or a name from C(listens)), C(scheme),
         C(initial_delay_seconds), C(period_seconds), C(timeout_seconds), C(success_threshold) and C(failure_threshold). What is left
@@ -80,13 +81,15 @@ options:
   checks:
     description:
       - What to verify.
+      - V(workloads) looks at what stands around the pods of a Deployment, that is its rollout, images, the endpoints of its Services, its
+        spread over nodes, its disruption budget and autoscaler, and whether a pod restarted meanwhile.
       - V(policies) judges the live policies as M(azora.platform.reachability_info) does. Where packets are sent, a contradiction between
         the two is a mismatch of its own; in check mode and without V(connectivity), the policies are compared with the declaration.
       - It needs the right to list pods, namespaces and policies in the whole cluster; a user without it gets a remark.
     type: list
     elements: str
-    choices: [probes, connectivity, policies]
-    default: [probes, connectivity, policies]
+    choices: [probes, workloads, connectivity, policies]
+    default: [probes, workloads, connectivity, policies]
   kubelet_counters:
     description:
       - Whether the kubelets' own counters have to prove that each declared probe ran, and passed, while the verification looked.
@@ -308,7 +311,7 @@ mismatches:
   elements: dict
   contains:
     check:
-      description: V(enforcement), V(readiness), V(probes), V(prober), V(dns), V(contradiction), V(policies) or V(connectivity).
+      description: V(enforcement), V(readiness), V(probes), V(workloads), V(prober), V(dns), V(contradiction), V(policies) or V(connectivity).
       returned: always
       type: str
       sample: connectivity

@@ -201,6 +201,17 @@ class FakeKubernetes(http.server.ThreadingHTTPServer):
         self.closed: set[tuple[str, str, int]] = set()
         self.black_hole = ("", 0)
         self.policies: list[dict[str, Any]] = []
+        # What stands around the pods, by the plural of the kind.
+        self.surroundings: dict[str, list[dict[str, Any]]] = {
+            plural: []
+            for plural in (
+                "deployments",
+                "services",
+                "endpointslices",
+                "poddisruptionbudgets",
+                "horizontalpodautoscalers",
+            )
+        }
         self.damage: Callable[[str], str] = lambda log: log
         # What a kubelet counts of a probe in one look: passed and failed runs, by the name of the pod.
         self.probe_runs: dict[str, tuple[int, int]] = {}
@@ -303,6 +314,11 @@ class _ApiHandler(http.server.BaseHTTPRequestHandler):
             self._send({**body, "status": {"allowed": right not in self.server.forbidden}}, 201)
         elif url.path in ("/api/v1/pods", "/api/v1/namespaces", "/apis/networking.k8s.io/v1/networkpolicies"):
             self._list(parts[-1])
+        elif parts[-1] in self.server.surroundings:
+            items = self.server.surroundings[parts[-1]]
+            namespace = parts[parts.index("namespaces") + 1]
+            found = [one for one in items if one["metadata"]["namespace"] == namespace]
+            self._send({"kind": "List", "metadata": {}, "items": found})
         elif len(parts) == 5 and parts[-1] == "pods":
             items = [pod for (namespace, _name), pod in sorted(self.server.pods.items()) if namespace == parts[3]]
             self._send({"kind": "PodList", "metadata": {}, "items": items})

@@ -353,6 +353,54 @@ def test_a_start_that_nearly_takes_its_budget_is_remarked(platform: Platform, ru
 ALL = ["probes", "connectivity", "policies"]
 
 
+def add_deployments(platform: Platform) -> None:
+    for name, replicas in (("shop", 2), ("other", 1)):
+        status = {"observedGeneration": 1, "conditions": []}
+        status |= dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), replicas)
+        platform.api.surroundings["deployments"].append(
+            {
+                "metadata": {"namespace": "default", "name": name, "generation": 1},
+                "spec": {"replicas": replicas},
+                "status": status,
+            }
+        )
+
+
+def test_workloads_are_looked_at_from_all_sides(platform: Platform, run: Any) -> None:
+    add_deployments(platform)
+    outcome = run(verify, **platform.options(checks=["workloads"]))
+    assert (outcome["passed"], outcome["complete"]) == (True, True), outcome["mismatches"]
+    assert outcome["touched_pods"] == []
+
+    platform.api.surroundings["deployments"][0]["status"]["availableReplicas"] = 1
+    outcome = run(verify, **platform.options(checks=["workloads"]))
+    (mismatch,) = outcome["mismatches"]
+    assert (mismatch["check"], mismatch["source"]) == ("workloads", SHOP)
+    assert "the rollout of default/shop is not complete" in mismatch["sentence"]
+
+
+def test_a_restart_while_it_is_verified_is_named(platform: Platform, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_deployments(platform)
+    started = platform.api.start_container
+
+    def start(pod: dict[str, Any], container: dict[str, Any]) -> None:
+        started(pod, container)
+        if pod["metadata"]["name"] == "shop-a":
+            pod["status"]["containerStatuses"] = [{"name": "shop", "restartCount": 1}]
+
+    monkeypatch.setattr(platform.api, "start_container", start)
+    outcome = run(verify, **platform.options(checks=["probes", "workloads"]))
+    sentences = [one["sentence"] for one in outcome["mismatches"]]
+    assert sentences == ["pod default/shop-a restarted once while it was verified"]
+
+
+def test_what_cannot_be_read_around_the_workloads_is_told(platform: Platform, run: Any) -> None:
+    del platform.api.surroundings["horizontalpodautoscalers"]
+    outcome = run(verify, **platform.options(checks=["workloads"]))
+    assert (outcome["passed"], outcome["complete"]) == (True, False)
+    assert outcome["remarks"][0].startswith("what stands around the workloads of default is not known: ")
+
+
 def test_packets_and_policies_agree(platform: Platform, run: Any) -> None:
     platform.add_policies()
     outcome = run(verify, **platform.options(checks=ALL))
