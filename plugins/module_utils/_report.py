@@ -140,6 +140,8 @@ def conclusion(summary: Mapping[str, Any], *, complete: bool) -> str:
         f" {summary['open']} open, {summary['blocked']} blocked, {summary['inconclusive']} inconclusive,"
         f" in {summary['seconds']} s"
     )
+    if summary.get("since"):
+        counts += f"; no packet was sent, for nothing has changed since all of it passed at {summary['since']}"
     if summary["mismatches"]:
         return f"FAILED: {summary['mismatches']} not as declared; {counts}"
     return f"PASSED: {counts}" if complete else f"NOT COMPLETE, nothing wrong in what could be looked at; {counts}"

@@ -14,7 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils import _report
-from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client import KubernetesClient, together
+from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client import (
+    KubernetesClient,
+    KubernetesError,
+    together,
+)
 from ansible_collections.azora.platform.plugins.module_utils._probe_counters import RunningProbe, running_probes
 from ansible_collections.azora.platform.plugins.module_utils._probe_specification import live_container
 from ansible_collections.azora.platform.plugins.module_utils._prober import Patience
@@ -54,6 +58,12 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_polic
     judge_policies,
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_probers import Report, run_probers
+from ansible_collections.azora.platform.plugins.module_utils._verification_record import (
+    Place,
+    fingerprint,
+    keep,
+    last_passed,
+)
 from ansible_collections.azora.platform.plugins.module_utils._verification_remarks import remarks
 from ansible_collections.azora.platform.plugins.module_utils._verification_surroundings import Truth, look_around
 
@@ -78,6 +88,10 @@ class Order:
     patience: Patience = field(default_factory=Patience)
     kubelet_counters: str = "if_permitted"
     look_only: bool = False
+    # Where a passed verification is remembered, and what it is asked; force probes all the same.
+    record: Place | None = None
+    force: bool = False
+    asked: Any = None
 
     @property
     def sends_packets(self) -> bool:
@@ -95,6 +109,8 @@ class Seen:
     policies: PolicyJudgement
     truth: Truth
     judged: Sequence[tuple[Connection, Verdict]]
+    # When the same was verified with packets, if it was not now.
+    since: str | None = None
 
 
 def order_from(options: Mapping[str, Any], *, look_only: bool) -> Order:
@@ -113,6 +129,9 @@ def order_from(options: Mapping[str, Any], *, look_only: bool) -> Order:
         patience=Patience(connect, settle, settle + 4 * connect + 5, int(options["concurrency"])),
         kubelet_counters=options["kubelet_counters"],
         look_only=look_only,
+        record=Place(**options["record"]) if options["record"] else None,
+        force=options["force"],
+        asked=[options[name] for name in ("workloads", "connections", "checks", "untouched", "kubelet_counters")],
     )
 
 
@@ -120,6 +139,14 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
     """The module's result, without failing: `passed` says whether everything is as it should be."""
     begun = time.monotonic()
     pods = read_pods(client, order.workloads)
+    rows = order.connections if {"connectivity", "policies"} & set(order.checks) else []
+    policies = PolicyJudgement([None] * len(rows))
+    if "policies" in order.checks or order.record:
+        policies = judge_policies(client, order.given_workloads, rows)
+    print_of_all = fingerprint(order.asked, pods, policies.objects) if policies.objects and not order.look_only else ""
+    since = None
+    if order.record and print_of_all and not order.force:
+        since = remembered(client, order.record, print_of_all)
     planned = plan(
         order.workloads,
         pods,
@@ -130,7 +157,7 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
     )
     reports: list[Report] = []
     counted = Counted()
-    if not order.look_only:
+    if not order.look_only and since is None:
         # The kubelets count on while the probers work.
         watch = KubeletWatch(client, probes_to_watch(order, pods))
         reports = run_probers(client, planned.probers, order.prober_image, order.patience, begun + order.timeout)
@@ -140,13 +167,29 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
         later = pods if order.look_only else read_pods(client, order.workloads)
         truth = look_around(client, order.workloads, pods, later, datetime.datetime.now(datetime.UTC))
     evidence = gather(planned, reports, look_only=order.look_only)
-    rows = order.connections if {"connectivity", "policies"} & set(order.checks) else []
-    policies = PolicyJudgement([None] * len(rows))
-    if "policies" in order.checks:
-        # After the packets, since policies that are being changed settle meanwhile.
-        policies = judge_policies(client, order.given_workloads, rows)
-    judged = [(row, judge(row, targets_of(row, pods), evidence)) for row in rows]
-    return result(order, Seen(pods, reports, evidence, counted, policies, truth, judged), time.monotonic() - begun)
+    judged = [(row, unchanged(row, since) if since else judge(row, targets_of(row, pods), evidence)) for row in rows]
+    seen = Seen(pods, reports, evidence, counted, policies, truth, judged, since)
+    outcome = result(order, seen, time.monotonic() - begun)
+    if order.record and print_of_all and not since and outcome["passed"] and outcome["complete"]:
+        passed_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        try:
+            keep(client, order.record, print_of_all, passed_at)
+        except KubernetesError as error:
+            outcome["remarks"].append(f"that it passed could not be remembered: {error}")
+    return outcome
+
+
+def remembered(client: KubernetesClient, place: Place, wanted: str) -> str | None:
+    """Whoever may not read the record has none."""
+    try:
+        return last_passed(client, place, wanted)
+    except KubernetesError:
+        return None
+
+
+def unchanged(row: Connection, since: str) -> Verdict:
+    """Nothing that a packet depends on has changed since it was sent."""
+    return Verdict(row.expected, True, f"unchanged since {since}")
 
 
 def read_pods(client: KubernetesClient, workloads: Sequence[Workload]) -> dict[str, list[Pod]]:
@@ -285,8 +328,11 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         "connections": connections,
         "mismatches": mismatches,
         "remarks": remarked,
+        "unchanged_since": seen.since,
         "touched_pods": sorted(report.prober.pod.identity for report in seen.reports if report.added),
-        "table": _report.table(workloads, connections, mismatches, remarked, summary, complete=not unseen),
+        "table": _report.table(
+            workloads, connections, mismatches, remarked, {**summary, "since": seen.since}, complete=not unseen
+        ),
     }
 
 

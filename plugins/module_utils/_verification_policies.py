@@ -41,6 +41,8 @@ class PolicyJudgement:
     verdicts: Sequence[PolicyVerdict | None] = ()
     unread: str = ""
     not_judged: Sequence[str] = field(default_factory=tuple)
+    # What was judged, as lists of the API.
+    objects: Sequence[Mapping[str, Any]] = ()
 
 
 def judge_policies(
@@ -56,7 +58,7 @@ def judge_policies(
     except PolicyInputError as error:
         return PolicyJudgement([None] * len(connections), f"the policies cannot be judged: {error}")
     verdicts = [PolicyVerdict(one["allowed"], one["partial"], one["decided_by"]) for one in answers]
-    return PolicyJudgement(verdicts, not_judged=tuple(cluster.not_judged))
+    return PolicyJudgement(verdicts, not_judged=tuple(cluster.not_judged), objects=objects)
 
 
 def _query(row: Connection) -> dict[str, Any]:

@@ -99,6 +99,28 @@ options:
     type: str
     choices: [if_permitted, required, skipped]
     default: if_permitted
+  record:
+    description:
+      - A ConfigMap in which a verification that passed completely is remembered by a hash of what it rested on, that is the options, pods
+        with their labels, addresses, nodes and restarts, namespaces, and policies.
+      - While that is unchanged, no packet is sent and no pod gets a prober; RV(unchanged_since) says so. Everything that needs no
+        packet is looked at all the same.
+      - A network plugin that stops to enforce policies changes nothing of this. A schedule should set O(force).
+      - Writing the ConfigMap is not reported as a change. Without this option nothing is remembered.
+    type: dict
+    suboptions:
+      namespace:
+        description: The namespace of the ConfigMap, which has to exist.
+        type: str
+        required: true
+      name:
+        description: The name of the ConfigMap.
+        type: str
+        default: azora-verification
+  force:
+    description: Send packets even if nothing has changed since the last verification that passed.
+    type: bool
+    default: false
   untouched:
     description:
       - Workloads, as C(namespace/name), whose pods get no prober.
@@ -360,6 +382,11 @@ remarks:
   type: list
   elements: str
   sample: ["pod default/user-7d9c5b6f4-x2x8k answered GET /health after 620 ms; its probe's timeout is 1 s"]
+unchanged_since:
+  description: When the same was verified with packets and passed; nothing if packets were sent now.
+  returned: always, unless the verification could not begin
+  type: str
+  sample: "2026-05-01T12:00:00+00:00"
 touched_pods:
   description: The pods that got an ephemeral container.
   returned: always, unless the verification could not begin
@@ -396,6 +423,14 @@ OPTIONS = {
         "choices": ["if_permitted", "required", "skipped"],
         "default": "if_permitted",
     },
+    "record": {
+        "type": "dict",
+        "options": {
+            "namespace": {"type": "str", "required": True},
+            "name": {"type": "str", "default": "azora-verification"},
+        },
+    },
+    "force": {"type": "bool", "default": False},
     "untouched": {"type": "list", "elements": "str", "default": []},
     "timeout": {"type": "int", "default": 120},
     "connect_timeout": {"type": "float", "default": 1.0},

@@ -332,6 +332,11 @@ class _ApiHandler(http.server.BaseHTTPRequestHandler):
         elif parts[-1] == "log":
             container = parse_qs(url.query)["container"][0]
             self._send(self.server.logs.get((parts[3], parts[5], container), ""))
+        elif "/configmaps" in url.path and method in ("POST", "PATCH"):
+            name = body["metadata"]["name"] if method == "POST" else parts[-1]
+            path = url.path if method == "PATCH" else f"{url.path}/{name}"
+            self.server.objects[path] = {**self.server.objects.get(path, {}), **body}
+            self._send(self.server.objects[path], 201)
         elif url.path in self.server.objects:
             self._send(self.server.objects[url.path])
         else:

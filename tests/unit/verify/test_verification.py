@@ -379,6 +379,56 @@ def test_workloads_are_looked_at_from_all_sides(platform: Platform, run: Any) ->
     assert "the rollout of default/shop is not complete" in mismatch["sentence"]
 
 
+RECORD = {"namespace": "default"}
+
+
+def test_what_has_not_changed_is_not_probed_again(platform: Platform, run: Any) -> None:
+    platform.add_policies()
+    options = platform.options(checks=ALL, record=RECORD)
+    first = run(verify, **options)
+    assert (first["passed"], first["unchanged_since"]) == (True, None)
+    # The prober that is in the pods' specifications now is no change.
+    second = run(verify, **options)
+    assert second["passed"]
+    assert second["unchanged_since"]
+    assert second["touched_pods"] == []
+    assert [row["verdict"] for row in second["connections"]] == ["OPEN", "BLOCKED", "BLOCKED", "BLOCKED"]
+    assert "no packet was sent" in second["table"][-1]
+
+    forced = run(verify, **{**options, "force": True})
+    assert forced["unchanged_since"] is None
+    assert len(forced["touched_pods"]) == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda platform: platform.api.pods["default", "shop-a"]["metadata"]["labels"].update(version="2"),
+        lambda platform: platform.api.pods["default", "shop-a"]["status"]["containerStatuses"][0].update(
+            restartCount=1
+        ),
+        lambda platform: platform.api.policies.append(
+            {"metadata": {"namespace": "data", "name": "more"}, "spec": {"podSelector": {}, "policyTypes": ["Ingress"]}}
+        ),
+    ],
+    ids=["label", "restart", "policy"],
+)
+def test_what_has_changed_is_probed(platform: Platform, run: Any, change: Callable[[Platform], None]) -> None:
+    platform.add_policies()
+    options = platform.options(checks=ALL, record=RECORD)
+    assert run(verify, **options)["passed"]
+    change(platform)
+    assert run(verify, **options)["unchanged_since"] is None
+
+
+def test_what_did_not_pass_is_not_remembered(platform: Platform, run: Any) -> None:
+    platform.add_policies()
+    platform.api.closed.discard(("other-a", "127.0.0.21", platform.sql))
+    options = platform.options(checks=ALL, record=RECORD)
+    assert not run(verify, **options)["passed"]
+    assert not run(verify, **options)["passed"]
+
+
 def test_a_restart_while_it_is_verified_is_named(platform: Platform, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     add_deployments(platform)
     started = platform.api.start_container
