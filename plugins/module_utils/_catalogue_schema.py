@@ -122,6 +122,7 @@ PROBE = Record(
         "period_seconds": Key(Whole(1, 3600, "a number of seconds")),
         "timeout_seconds": Key(Whole(1, 600, "a number of seconds")),
         "failure_threshold": Key(Whole(1, 100)),
+        "dependency_free": Key(Switch()),
     },
     "{path: /health}",
     short=lambda path: {"path": path},

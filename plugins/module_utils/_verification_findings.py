@@ -12,7 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._probe_counters import RunningProbe, Runs
-from ansible_collections.azora.platform.plugins.module_utils._probe_specification import ProbeRequest, differences
+from ansible_collections.azora.platform.plugins.module_utils._probe_specification import (
+    ProbeRequest,
+    differences,
+    probe_requests,
+)
 from ansible_collections.azora.platform.plugins.module_utils._verdict import Evidence, Verdict, judge_dns
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import (
     BLOCKED,
@@ -60,7 +64,27 @@ def enforcement_finding(reason: str | None) -> list[Finding]:
 
 def pod_findings(workload: Workload, pods: Sequence[Pod]) -> list[Finding]:
     """Replicas that are missing or not ready, and live probes that are not the declared ones."""
-    return [*_readiness(workload, pods), *_specification(workload, pods)]
+    return [*_readiness(workload, pods), *_specification(workload, pods), *_shared_path(workload)]
+
+
+def _shared_path(workload: Workload) -> list[Finding]:
+    """Liveness that fails with a dependency restarts every pod for what no restart can heal."""
+    liveness = workload.probes.get("liveness") or {}
+    shared = [one for one in probe_requests(workload) if {"liveness", "readiness"} <= set(one.probes)]
+    if not shared or liveness.get("dependency_free"):
+        return []
+    where = f"GET {shared[0].path} on port {shared[0].port}"
+    reason = f"liveness and readiness share {where}"
+    sentence = (
+        f"{reason} in {workload.identity}: if that depends on another service, its failure restarts every pod;"
+        " give liveness a path of its own, or declare probes.liveness.dependency_free: true if it depends on nothing"
+    )
+    expected = "a liveness path that depends on nothing"
+    return [
+        Finding(
+            "probes", workload.identity, workload.identity, shared[0].port, expected, "not declared", reason, sentence
+        )
+    ]
 
 
 def _readiness(workload: Workload, pods: Sequence[Pod]) -> list[Finding]:

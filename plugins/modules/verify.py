@@ -56,7 +56,7 @@ options:
       - A workload is called C(namespace/name) in O(connections).
       - C(probes) has C(liveness), C(readiness) and C(startup), each with C(path), C(port) (a number or a name from C(listens)), C(scheme),
         C(initial_delay_seconds), C(period_seconds), C(timeout_seconds), C(success_threshold) and C(failure_threshold). What is left
-        out is not compared.
+        out is not compared. Liveness and readiness on one path pass only if C(liveness) has C(dependency_free).
       - C(listens) is a list of dictionaries with C(name), C(port), C(protocol) and C(application).
     type: list
     elements: dict

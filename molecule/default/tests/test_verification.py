@@ -31,6 +31,13 @@ def test_the_platform_as_it_stands_passes(verify: Play) -> None:
     assert "INCONCLUSIVE" not in finished.stdout.split("PLAY RECAP", maxsplit=1)[0].replace("0 inconclusive", "")
 
 
+def test_while_nothing_changes_nothing_is_probed_again(verify: Play) -> None:
+    assert verify(verify_force=False).returncode == 0
+    again = verify(verify_force=False)
+    assert again.returncode == 0, again.stdout
+    assert "no packet was sent, for nothing has changed" in again.stdout
+
+
 @pytest.fixture
 def without_policy(networking: kubernetes.client.NetworkingV1Api) -> Iterator[None]:
     policy = networking.read_namespaced_network_policy("analytics-ingress", "azora-es")

@@ -333,6 +333,25 @@ def test_a_server_that_answers_everything_proves_nothing(platform: Platform, run
     assert "answers a path that is not there as well as /health" in mismatch["sentence"]
 
 
+@pytest.mark.parametrize(
+    ("liveness", "passed"), [({}, False), ({"dependency_free": True}, True), ({"path": "/live"}, True)]
+)
+def test_liveness_on_the_path_of_readiness(platform: Platform, run: Any, liveness: Any, passed: bool) -> None:
+    options = platform.options(checks=["probes"], kubelet_counters="skipped")
+    for pod in ("shop-a", "shop-b"):
+        (container,) = platform.api.pods["default", pod]["spec"]["containers"]
+        probe = {**container["readinessProbe"]["httpGet"], "path": liveness.get("path", "/health")}
+        container["livenessProbe"] = {**container["readinessProbe"], "httpGet": probe}
+    readiness = options["workloads"][0]["probes"]["readiness"]
+    options["workloads"][0]["probes"] = {"readiness": readiness, "liveness": {**readiness, **liveness}}
+    outcome = run(verify, **options)
+    sentences = [one["sentence"] for one in outcome["mismatches"] if "share" in one["sentence"]]
+    assert (sentences == []) is passed
+    if not passed:
+        assert "liveness and readiness share GET /health" in sentences[0]
+        assert "probes.liveness.dependency_free: true" in sentences[0]
+
+
 def test_a_start_that_nearly_takes_its_budget_is_remarked(platform: Platform, run: Any) -> None:
     pod = platform.api.pods["default", "shop-a"]
     (container,) = pod["spec"]["containers"]
