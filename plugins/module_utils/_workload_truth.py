@@ -112,7 +112,9 @@ def _rollout(declared: Declared, deployment: Object) -> Iterator[Untruth]:
 def _images(declared: Declared, pods: Sequence[Object]) -> Iterator[Untruth]:
     digests: dict[str, list[str]] = {}
     for pod in pods:
-        spec = next((one for one in pod["spec"].get("containers", []) if one.get("name") == declared.container), {})
+        spec: Object = next(
+            (one for one in pod["spec"].get("containers", []) if one.get("name") == declared.container), {}
+        )
         statuses = _status(pod).get("containerStatuses") or []
         status: Object = next((one for one in statuses if one.get("name") == declared.container), {})
         if declared.image and spec.get("image") != declared.image:
@@ -241,16 +243,22 @@ def _selects(selector: Any, labels: Mapping[str, str]) -> bool:
     """Of a budget: labels and expressions; the empty selector selects everything, none nothing."""
     if selector is None:
         return False
-    operators = {
-        "In": lambda key, values: labels.get(key) in values,
-        "NotIn": lambda key, values: labels.get(key) not in values,
-        "Exists": lambda key, _values: key in labels,
-        "DoesNotExist": lambda key, _values: key not in labels,
-    }
     return all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items()) and all(
-        operators[one["operator"]](one["key"], one.get("values") or [])
-        for one in selector.get("matchExpressions") or []
+        _holds(one, labels) for one in selector.get("matchExpressions") or []
     )
+
+
+def _holds(expression: Object, labels: Mapping[str, str]) -> bool:
+    key, values = expression["key"], expression.get("values") or []
+    match expression["operator"]:
+        case "In":
+            return labels.get(key) in values
+        case "NotIn":
+            return labels.get(key) not in values
+        case "Exists":
+            return key in labels
+        case _:
+            return key not in labels
 
 
 def _wrong(what: str, expected: str, found: str, sentence: str, *, certain: bool = True) -> Untruth:

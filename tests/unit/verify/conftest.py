@@ -314,7 +314,7 @@ class _ApiHandler(http.server.BaseHTTPRequestHandler):
             self._send({**body, "status": {"allowed": right not in self.server.forbidden}}, 201)
         elif url.path in ("/api/v1/pods", "/api/v1/namespaces", "/apis/networking.k8s.io/v1/networkpolicies"):
             self._list(parts[-1])
-        elif parts[-1] in self.server.surroundings:
+        elif parts[-1] in self.server.surroundings and url.path not in self.server.objects:
             items = self.server.surroundings[parts[-1]]
             namespace = parts[parts.index("namespaces") + 1]
             found = [one for one in items if one["metadata"]["namespace"] == namespace]
