@@ -163,7 +163,8 @@ class Reader:
         except CidrError as error:
             self.wrong(path, f"{shown(value)} {error}")
             return None
-        if ipaddress.ip_address(text.split("/")[0]) != ipaddress.ip_address(plain.split("/")[0]):
+        address, network = (one.partition("/")[0] for one in (text, plain))
+        if ipaddress.ip_address(address) != ipaddress.ip_address(network):
             self.warn(path, f"{shown(value)} has host bits set; it is judged as {plain}")
         return bounds
 

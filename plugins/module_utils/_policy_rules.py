@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from ansible_collections.azora.platform.plugins.module_utils._policy_addresses import joined, within, without
 from ansible_collections.azora.platform.plugins.module_utils._policy_model import (
@@ -47,7 +47,7 @@ ACTIONS = {"Allow": ALLOW, "Accept": ALLOW, "Deny": DENY, "Pass": PASS}
 PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 LONGEST_PORT_NAME = 15
 
-Found = tuple[PortRange | NamedPort, ...]
+Found: TypeAlias = "tuple[PortRange | NamedPort, ...]"
 
 
 def network_policy(reader: Reader, manifest: Mapping[str, Any], namespace: str, name: str) -> Policy:
