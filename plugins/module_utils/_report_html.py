@@ -261,8 +261,9 @@ def _occasion(result: Result, occasion: Occasion) -> Markup:
 
 def _figures(result: Result) -> Markup:
     summary = result["summary"]
+    wrong = {PASSED: "", FAILED: "wrong", INCOMPLETE: "unsure"}[headline(result)]
     told: list[tuple[str, str, str]] = [
-        ("not as declared", str(summary["mismatches"]), "wrong" if summary["mismatches"] else ""),
+        ("not known" if wrong == "unsure" else "not as declared", str(summary["mismatches"]), wrong),
         ("pods ready", _of(summary["ready_pods"], summary["pods"]), ""),
     ]
     if "connectivity" in result["checks"]:
@@ -294,11 +295,12 @@ def _mismatches(result: Result, matrix: Matrix) -> Markup:
         connected = mismatch["check"] in ("connectivity", "enforcement")
         title = state.words if connected and state else TITLES.get(mismatch["check"], mismatch["check"])
         # One reason that several pods have is told once.
-        told = groups.setdefault((title, state if connected else None), {})
+        told = groups.setdefault((title, state), {})
         told.setdefault(mismatch["sentence"], []).append(_sentence(mismatch, row))
     # What should be closed and is open comes first, and what is not known after what may be the reason.
     groups = dict(sorted(groups.items(), key=lambda group: RANKS.index(group[0][1].name if group[0][1] else "")))
     folded = any(len(told) > SHORT_LIST for told in groups.values())
+    title_of_all = "What is not known" if headline(result) == INCOMPLETE else "What is not as declared"
     unfold = element("input", type="checkbox", class_="more", id="more") + element(
         "label",
         element("span", f"Show all {len(result['mismatches'])}", class_="few"),
@@ -307,7 +309,7 @@ def _mismatches(result: Result, matrix: Matrix) -> Markup:
     )
     return element(
         "section",
-        element("h2", "What is not as declared", id="mismatches-title"),
+        element("h2", title_of_all, id="mismatches-title"),
         element("div", joined(_group(*key, told) for key, told in groups.items()), class_="groups"),
         unfold if folded else Markup(),
         aria_labelledby="mismatches-title",
@@ -347,9 +349,10 @@ def _sentence(mismatch: Mapping[str, Any], row: int | None) -> Markup:
     if mismatch["check"] == "enforcement":
         return element("a", sentence, href=_fragment(state="leak"))
     if mismatch["check"] == "connectivity":
-        ends = [mismatch[end] for end in ("source", "destination") if mismatch[end] != "*"]
-        port = f":{mismatch['port']}" if mismatch["port"] is not None else ""
-        return element("a", sentence, href=_fragment(state="unknown", text=" ".join(ends) + port))
+        # A source that nothing is known from, or a port that nobody listens on.
+        source, destination = mismatch["source"], mismatch["destination"]
+        text = f"{source}→" if source != "*" else f"→{destination}:{mismatch['port']}"
+        return element("a", sentence, href=_fragment(state="unknown", text=text))
     return escaped(sentence)
 
 
@@ -402,7 +405,6 @@ def _legend(rows: Sequence[Mapping[str, Any]]) -> Markup:
             ),
         )
         for state in STATES
-        if counts[state.name] or state.good
     ]
     return element("ul", joined(chips), class_="legend", aria_label="States of connections")
 

@@ -54,8 +54,8 @@ $sections
 FILTERS = """\
 <form class="filters" aria-label="Filters" autocomplete="off">
 <label class="only"><input type="checkbox" name="only"> Only what is not as declared</label>
-<label>From <select name="from"><option value="">every namespace</option>$from_options</select></label>
-<label>To <select name="to"><option value="">every namespace</option>$to_options</select></label>
+<label>From namespace <select name="from"><option value="">any</option>$from_options</select></label>
+<label>To namespace <select name="to"><option value="">any</option>$to_options</select></label>
 <label class="text">Name or port <input type="search" name="text" placeholder="user 5432" spellcheck="false"></label>
 <button type="reset">Show everything</button>
 <output name="shown"></output>
@@ -260,16 +260,16 @@ th { text-align: left; font-weight: 600; }
 /* ---- tables ---- */
 .list { width: 100%; margin-top: 1rem; font-size: .875rem; }
 .list th, .list td { padding: .5rem .75rem .5rem 0; border-top: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+.workloads td:nth-child(2) { min-width: 6rem; }
 .list thead th { border-top: 0; padding-top: 0; color: var(--soft); font-size: .8125rem; font-weight: 500; overflow-wrap: normal; }
 .list .number { text-align: right; white-space: nowrap; }
 .list .wrong { color: var(--bad); font-weight: 600; }
 .list .unsure { color: var(--unsure); font-weight: 600; }
-.list .name { white-space: nowrap; }
+.list .name { max-width: 18rem; }
 .connections td:nth-child(1) { width: 18%; }
 .connections .ends { width: 22%; }
 .connections td:nth-child(3) { width: 19%; }
 .connections td:nth-child(5) { width: 9%; }
-.list .kind { white-space: nowrap; }
 .list tbody th { font-weight: 600; }
 .list .verdict { display: flex; gap: .6rem; align-items: center; white-space: nowrap; }
 .list .pod > td { padding: .25rem .75rem .25rem 0; border-top: 0; color: var(--soft); }
@@ -299,11 +299,15 @@ footer p { max-width: 72rem; margin: 0 auto; }
   .list thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .list tr { padding: .75rem 0; border-top: 1px solid var(--line); }
   .list th, .list td, .list .pod > td { padding: .1rem 0; border: 0; text-align: left; }
-  .list .pod { padding: .5rem 0 .5rem .75rem; border-top: 0; border-left: .1875rem solid var(--line); margin-bottom: .5rem; }
-  .list .pod > td:first-child { padding-left: 0; }
-  .list .number { text-align: left; }
-  .list td:empty { display: none; }
+  .list td:nth-child(n), .list .name, .connections .ends { width: auto; max-width: none; min-width: 0; }
+  .list .number { display: inline-block; margin-right: 1.5rem; text-align: left; }
+  .list td:empty, .list .number:empty { display: none; }
   .list td[data-label]::before { content: attr(data-label) ": "; color: var(--soft); font-weight: 400; }
+  /* A pod in one line of words. */
+  .list .pod { padding: .25rem 0 .25rem .75rem; border-top: 0; border-left: .1875rem solid var(--line); margin-bottom: .5rem; }
+  .list .pod > td, .list .pod > td:first-child, .list .pod:last-child > td { display: inline; padding: 0; }
+  .list .pod > td:empty { display: none; }
+  .list .pod > td[data-label]::before { content: " · "; }
   .list .verdict { white-space: normal; padding-bottom: .25rem; }
 }
 /* A row of a filtered table must stay away though rows are blocks on a phone. */
@@ -361,7 +365,8 @@ SCRIPT = r"""
   });
   for (const row of rows) {
     row.place = `${row.source},${row.destination},${row.port}`;
-    row.search = `${row.source} ${row.destination}:${row.port} ${row.spoken}`.toLowerCase();
+    // With the arrow one can ask for one side: "user→" or "→pg:5432".
+    row.search = `${row.source}→${row.destination}:${row.port} ${row.spoken}`.toLowerCase();
   }
   const rowOfPlace = new Map(rows.map((row, number) => [row.place, number]));
 
@@ -389,7 +394,7 @@ SCRIPT = r"""
     };
     const readable = (text) => encodeURIComponent(text).replace(/%2F/g, "/").replace(/%2C/g, ",").replace(/%3A/g, ":");
     const told = Object.entries(parts).filter(([, text]) => text).map(([name, text]) => `${name}=${readable(text)}`);
-    history.replaceState(null, "", `#${told.join("&")}`);
+    history.replaceState(null, "", told.length ? `#${told.join("&")}` : location.href.split("#")[0]);
   }
 
   function showChoice() {
@@ -431,7 +436,7 @@ SCRIPT = r"""
   const workloads = all("table.workloads tbody");
 
   function filter() {
-    const terms = choice.text.toLowerCase().split(/[\s→]+/).filter(Boolean);
+    const terms = choice.text.toLowerCase().split(/\s+/).filter(Boolean);
     const active = choice.only || choice.from || choice.to || terms.length || choice.states.size;
     const wanted = (row) =>
       (!choice.only || !row.state.good)
@@ -549,7 +554,7 @@ SCRIPT = r"""
   // ---- hands: pointer and keys ------------------------------------------------------------------------------------
 
   document.addEventListener("click", (event) => {
-    const target = event.target.closest(".matrix .state, .edge, .badge, .node, a[data-row], .legend button, .close");
+    const target = event.target.closest('.matrix .state, .edge, .badge, .node, a[data-row], a[href^="#state="], .legend button, .close');
     if (!target) return;
     if (target.matches(".close")) {
       const square = squares[choice.cell];
@@ -560,6 +565,12 @@ SCRIPT = r"""
       if (!choice.states.delete(name)) choice.states.add(name);
       showChoice();
       writeAddress();
+    } else if (target.matches('a[href^="#state="]')) {
+      event.preventDefault();
+      history.replaceState(null, "", target.getAttribute("href"));
+      readAddress();
+      showChoice();
+      one("#matrix-title").scrollIntoView();
     } else if (target.matches(".node")) {
       choice.text = choice.text === target.dataset.id ? "" : target.dataset.id;
       showChoice();

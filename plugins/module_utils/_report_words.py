@@ -100,7 +100,7 @@ def printable(text: str) -> str:
 def _invisible(character: str) -> bool:
     if character in "\n\t":
         return False
-    return unicodedata.category(character) in ("Cc", "Cf", "Cs") or ord(character) & 0xFFFE == 0xFFFE
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") or ord(character) & 0xFFFE == 0xFFFE
 
 
 def printable_everywhere(value: Any) -> Any:

@@ -148,8 +148,8 @@ class Page:
         script: bool = True,
     ) -> None:
         self.browser = browser
-        target = browser.command("Target.createTarget", url="about:blank")["targetId"]
-        self.session = browser.command("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._target = browser.command("Target.createTarget", url="about:blank")["targetId"]
+        self.session = browser.command("Target.attachToTarget", targetId=self._target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._command(f"{domain}.enable")
         scale = 2 if phone else 1
@@ -160,8 +160,8 @@ class Page:
             self._command("Emulation.setTouchEmulationEnabled", enabled=True)
         if not script:
             self._command("Emulation.setScriptExecutionDisabled", value=True)
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self._command("Emulation.setEmulatedMedia", features=scheme)
+        self._scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        self._command("Emulation.setEmulatedMedia", features=self._scheme)
         self._command("Page.navigate", url=url)
         browser.wait_for("Page.loadEventFired", self.session)
 
@@ -207,10 +207,10 @@ class Page:
         return [str(text).strip() for text in found]
 
     def click(self, selector: str) -> None:
-        """As a pointer does: at the middle of what is there, whatever lies on top."""
+        """As a pointer does: in the middle of (the first line of) what is there, whatever lies on top."""
         place = self(
             f"(() => {{ const one = document.querySelector({json.dumps(selector)}); one.scrollIntoView({{block: 'center', behavior: 'instant'}});"
-            " const box = one.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; })()"
+            " const box = one.getClientRects()[0]; return [box.x + box.width / 2, box.y + box.height / 2]; })()"
         )
         at = {"x": place[0], "y": place[1], "button": "left", "clickCount": 1}
         self._command("Input.dispatchMouseEvent", type="mouseMoved", x=place[0], y=place[1])
@@ -225,6 +225,12 @@ class Page:
 
     def write(self, text: str) -> None:
         self._command("Input.insertText", text=text)
+
+    def media(self, kind: str) -> None:
+        self._command("Emulation.setEmulatedMedia", media=kind, features=self._scheme)
+
+    def close(self) -> None:
+        self.browser.command("Target.closeTarget", targetId=self._target)
 
     def screenshot(self, *, whole: bool = False) -> bytes:
         answer = self._command("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
