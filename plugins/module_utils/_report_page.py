@@ -148,7 +148,7 @@ th { text-align: left; font-weight: 600; }
   background-image: repeating-linear-gradient(135deg, transparent 0 .22rem, var(--line) .22rem .3rem); }
 
 /* ---- what is not as declared ---- */
-.group { display: grid; grid-template-columns: minmax(11rem, 15rem) 1fr; gap: .25rem 2rem; padding: 1rem 0; border-top: 1px solid var(--line); }
+.group { display: grid; grid-template-columns: minmax(11rem, 17rem) 1fr; gap: .25rem 2rem; padding: 1rem 0; border-top: 1px solid var(--line); }
 .groups { margin-top: 1rem; }
 .group h3 { display: flex; gap: .625rem; align-items: start; font-size: .9375rem; line-height: 1.6; font-weight: 600; }
 .group h3 b { font-weight: 400; color: var(--soft); font-variant-numeric: tabular-nums; }
@@ -215,6 +215,7 @@ th { text-align: left; font-weight: 600; }
 #explanation { position: fixed; z-index: 5; right: 1.25rem; bottom: 1.25rem; width: min(26rem, calc(100vw - 2.5rem)); max-height: 70vh; overflow: auto;
   padding: 1.125rem 1.25rem 1.25rem; border: 1px solid var(--line); border-radius: .75rem; background: var(--raised);
   box-shadow: 0 .75rem 2.5rem rgb(0 0 0 / .22); font-size: .9375rem; }
+#explanation.left { right: auto; left: 1.25rem; }
 #explanation[hidden] { display: none; }
 #explanation .found { display: flex; align-items: center; gap: .6rem; padding-right: 2.5rem; }
 #explanation .ends { margin-top: .75rem; font-size: 1.0625rem; line-height: 1.35; font-weight: 600; overflow-wrap: anywhere; }
@@ -292,7 +293,7 @@ footer p { max-width: 72rem; margin: 0 auto; }
   .matrix tbody th { max-width: 36vw; padding: .125rem .5rem; }
   .matrix tbody .namespace { display: block; font-size: .6875rem; line-height: 1.1; }
   .matrix .corner { padding: .5rem; white-space: nowrap; }
-  #explanation { right: 0; left: 0; bottom: 0; width: auto; max-height: 60vh; border-radius: .9rem .9rem 0 0; border-width: 1px 0 0;
+  #explanation, #explanation.left { right: 0; left: 0; bottom: 0; width: auto; max-height: 60vh; border-radius: .9rem .9rem 0 0; border-width: 1px 0 0;
     padding-bottom: max(1.25rem, env(safe-area-inset-bottom)); }
   /* Each row a card: the column's name before its value. */
   .list, .list tbody, .list tr, .list th, .list td { display: block; width: auto; }
@@ -531,6 +532,22 @@ SCRIPT = r"""
       detail.textContent = text;
       list.append(term, detail);
     }
+    uncover(square);
+  }
+
+  // The explanation must not lie on what it explains: it goes to the other side, or the page moves on below it.
+  function uncover(square) {
+    panel.classList.remove("left");
+    if (covered(square)) panel.classList.add("left");
+    const place = covered(square);
+    if (place) window.scrollBy({ top: place.bottom - panel.getBoundingClientRect().top + 16, behavior: "instant" });
+  }
+
+  function covered(square) {
+    const place = square.getBoundingClientRect();
+    const lid = panel.getBoundingClientRect();
+    const apart = place.right < lid.left || place.left > lid.right || place.bottom < lid.top || place.top > window.innerHeight;
+    return apart ? null : place;
   }
 
   // Only the matrix moves, not the page under the reader.

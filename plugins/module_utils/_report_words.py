@@ -152,7 +152,10 @@ def _passed(result: Result) -> str:
     summary = result["summary"]
     told = []
     if "probes" in result["checks"]:
-        told.append(f"All {counted(summary['ready_pods'], 'pod')} are ready and answer their declared probes")
+        pods = [pod for workload in result["workloads"] if workload["probes"] for pod in workload["pods"]]
+        # Pods that got no prober were compared with the declaration, and not asked.
+        answer = "answer" if all(pod["answers"] for pod in pods) else "have"
+        told.append(f"All {counted(summary['ready_pods'], 'pod')} are ready and {answer} their declared probes")
     if "connectivity" in result["checks"]:
         told.append(
             f"of {counted(summary['connections'], 'connection')} exactly the {summary['allowed']} declared ones are open"

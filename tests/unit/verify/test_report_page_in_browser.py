@@ -154,6 +154,24 @@ def test_filters_hide_rows_and_columns(show: Any) -> None:
     assert shown_rows(page) == []
 
 
+@pytest.mark.parametrize("screen", [{"width": 1280, "height": 900}, {"width": 360, "height": 780, "phone": True}])
+def test_the_explanation_does_not_lie_on_what_it_explains(show: Any, screen: dict[str, Any]) -> None:
+    page = show("broken", **screen)
+    for place in ("tr:first-child td:nth-child(3)", "tr:last-child td:last-child"):
+        page.click(f".matrix tbody {place} .state")
+        square, panel = (
+            page(f"document.querySelector('{one}').getBoundingClientRect().toJSON()")
+            for one in ('.state[aria-current="true"]', PANEL)
+        )
+        assert (
+            square["right"] < panel["left"]
+            or square["left"] > panel["right"]
+            or square["bottom"] < panel["top"]
+            or square["top"] > panel["bottom"]
+        )
+        page.press("Escape")
+
+
 def test_keys_move_through_the_matrix_and_the_explanation_follows(show: Any) -> None:
     page = show("broken")
     page("document.querySelector('.matrix .state[tabindex=\"0\"]').focus()")
