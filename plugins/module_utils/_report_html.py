@@ -57,7 +57,7 @@ TITLES = {
 }
 # What fits on a sheet; a wider matrix gets a sheet of its own size. Lengths in millimetres, as the style prints them.
 COLUMNS_ON_A4 = 28
-SQUARE_MM, NAMES_MM, HEADS_MM, MARGINS_MM = 5.0, 62.0, 60.0, 30.0
+SQUARE_MM, SPACE_MM, NAMES_MM, HEADS_MM, MARGINS_MM = 3.9, 1.7, 54.0, 60.0, 26.0
 
 
 def html_report(result: Result, occasion: Occasion) -> str:
@@ -162,7 +162,7 @@ def _port(row: Mapping[str, Any]) -> str:
 def _wide_paper(matrix: Matrix) -> str:
     if len(matrix.columns) <= COLUMNS_ON_A4:
         return ""
-    width = NAMES_MM + len(matrix.columns) * SQUARE_MM + len(matrix.destinations) * 2 + MARGINS_MM
+    width = NAMES_MM + len(matrix.columns) * SQUARE_MM + len(matrix.destinations) * SPACE_MM + MARGINS_MM
     height = HEADS_MM + len(matrix.sources) * SQUARE_MM + MARGINS_MM
     return string.Template(_report_page.STYLE_OF_WIDE_PAPER).substitute(
         width=f"{max(width, 210):.0f}mm", height=f"{max(height, 148):.0f}mm"
