@@ -84,6 +84,11 @@ class KubernetesClient:
         except Exception as error:
             raise KubernetesError(f"no connection to the Kubernetes API: {_sentence(error)}") from error
 
+    @property
+    def address(self) -> str:
+        """Where the API server is."""
+        return str(getattr(getattr(self._client, "configuration", None), "host", None) or "")
+
     def list(self, path: str, **selectors: str) -> list[dict[str, Any]]:
         """All objects of a collection, page by page; label_selector and field_selector narrow it."""
         names = {"label_selector": "labelSelector", "field_selector": "fieldSelector"}

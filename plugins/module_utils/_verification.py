@@ -323,6 +323,7 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         "changed": False,
         "passed": not mismatches,
         "complete": not unseen,
+        "checks": list(order.checks),
         "summary": summary,
         "workloads": workloads,
         "connections": connections,

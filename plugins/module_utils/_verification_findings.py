@@ -24,6 +24,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_input
     OPEN,
     Connection,
     Workload,
+    connections_from,
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_kubelets import Counted
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod
@@ -405,6 +406,12 @@ def _connection_sentence(connection: Connection, verdict: Verdict) -> str:
     if verdict.verdict == OPEN:
         return f"{connection.source} reaches {where} but gets no answer: {told}"
     return f"{connection.source} cannot reach {where}: {told}"
+
+
+def row_sentence(row: Mapping[str, Any]) -> str:
+    """The sentence of a connection as a result has it, also where one finding stands for many of them."""
+    (connection,) = connections_from([row])
+    return _connection_sentence(connection, Verdict(row["verdict"], row["ok"], row["reason"]))
 
 
 def failure_message(findings: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], limit: int = 5) -> str:

@@ -149,6 +149,19 @@ options:
       - How many connections one prober opens at a time.
     type: int
     default: 128
+  report_path:
+    description:
+      - Where to write reports of the result, on the host on which the module runs; one path or several. By default nothing is written.
+      - 'The ending chooses the format: C(.json) for programs, C(.xml) for build servers (JUnit), C(.sarif) or C(.sarif.json) for code
+        scanning (SARIF 2.1.0), C(.html) for people (one page that needs nothing else).'
+      - The directory must exist. That, and the ending, is looked at before anything is probed.
+      - Each file is replaced as a whole, with mode C(0644), whether the verification passes or not.
+      - A report is no change of the cluster, so writing it is not reported as one. Each run writes it anew, and the time in it differs.
+      - In check mode nothing is written, because nothing was proven. RV(reports) is empty.
+      - A relative path counts from the playbook's directory with a local connection, and from the user's home elsewhere.
+    type: list
+    elements: path
+    default: []
 seealso:
   - module: azora.platform.cluster_info
 """
@@ -160,6 +173,15 @@ EXAMPLES = r"""
     connections: "{{ catalogue | azora.platform.connections }}"
     prober_image: registry.example/python:3.13-slim
   register: platform_verification
+
+- name: Verify, and leave a page for people and a file for the build server
+  azora.platform.verify:
+    workloads: "{{ catalogue | azora.platform.verification_workloads }}"
+    connections: "{{ catalogue | azora.platform.connections }}"
+    prober_image: registry.example/python:3.13-slim
+    report_path:
+      - /srv/reports/platform.html
+      - /srv/reports/platform.xml
 
 - name: Verify one pair of workloads, and that nothing else gets in
   azora.platform.verify:
@@ -196,6 +218,12 @@ complete:
   returned: always, unless the verification could not begin
   type: bool
   sample: true
+checks:
+  description: What was verified, as O(checks) says.
+  returned: always, unless the verification could not begin
+  type: list
+  elements: str
+  sample: [probes, connectivity]
 summary:
   description: Counts.
   returned: always, unless the verification could not begin
@@ -393,6 +421,12 @@ touched_pods:
   type: list
   elements: str
   sample: [default/user-7d9c5b6f4-x2x8k]
+reports:
+  description: The files written, with absolute paths. Empty in check mode.
+  returned: always, unless the verification could not begin
+  type: list
+  elements: str
+  sample: [/srv/reports/platform.html, /srv/reports/platform.xml]
 table:
   description: The same for a terminal, line by line.
   returned: always, unless the verification could not begin
@@ -403,15 +437,23 @@ table:
     - "default/user        B"
 """
 
+import datetime
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client import (
     CONNECTION_OPTIONS,
     KubernetesClient,
     KubernetesError,
 )
+from ansible_collections.azora.platform.plugins.module_utils._report_words import Occasion
 from ansible_collections.azora.platform.plugins.module_utils._verification import CHECKS, crowded, order_from, verify
 from ansible_collections.azora.platform.plugins.module_utils._verification_findings import failure_message
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import VerificationError
+from ansible_collections.azora.platform.plugins.module_utils._verification_report_files import (
+    refuse_unwritable,
+    report_paths,
+    write_reports,
+)
 
 OPTIONS = {
     "workloads": {"type": "list", "elements": "dict", "required": True},
@@ -436,6 +478,7 @@ OPTIONS = {
     "connect_timeout": {"type": "float", "default": 1.0},
     "settle_time": {"type": "float", "default": 10.0},
     "concurrency": {"type": "int", "default": 128},
+    "report_path": {"type": "list", "elements": "path", "default": []},
 }
 
 
@@ -446,16 +489,26 @@ def main() -> None:
         module.fail_json(msg="prober_image is needed: an image with python3 that the nodes can get.")
     try:
         order = order_from(module.params, look_only=module.check_mode)
-        outcome = verify(KubernetesClient.from_options(module.params), order)
+        paths = report_paths(module.params["report_path"])
+        if not module.check_mode:
+            refuse_unwritable(paths)
+        client = KubernetesClient.from_options(module.params)
+        outcome = verify(client, order)
     except (KubernetesError, VerificationError) as error:
         module.fail_json(msg=f"The verification cannot be done: {error}.")
     for pod in crowded(outcome):
         module.warn(
             f"{pod} carries many ephemeral containers of earlier verifications; restart its workload some time."
         )
-    if outcome["passed"] or module.check_mode:
+    failures = [] if outcome["passed"] else [failure_message(outcome["mismatches"], outcome["summary"])]
+    outcome["reports"] = []
+    if module.check_mode:
         module.exit_json(**outcome)
-    module.fail_json(msg=failure_message(outcome["mismatches"], outcome["summary"]), **outcome)
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    outcome["reports"], unwritten = write_reports(paths, outcome, Occasion(now, client.address))
+    if failures or unwritten:
+        module.fail_json(msg=" ".join(failures + unwritten), **outcome)
+    module.exit_json(**outcome)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import datetime
 import json
+import pathlib
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.azora.platform.plugins.module_utils import _verification_probers
+from ansible_collections.azora.platform.plugins.module_utils import _verification_probers, _verification_report_files
 from ansible_collections.azora.platform.plugins.modules import cluster_info, verify
 
 from . import conftest as servers
@@ -667,6 +669,70 @@ def test_check_mode_reports_what_differs_without_failing(platform: Platform, run
     assert [one["sentence"] for one in outcome["mismatches"]] == [
         f"{SHOP} should have 2 ready pods and has 1; 1 pods match its selector"
     ]
+
+
+def test_reports_are_written_however_it_went_and_are_no_change(
+    platform: Platform, run: Any, tmp_path: pathlib.Path
+) -> None:
+    paths = [str(tmp_path / f"report.{ending}") for ending in ("json", "xml", "sarif", "html")]
+    outcome = run(verify, **platform.options(report_path=paths))
+    assert not outcome.get("failed"), outcome["msg"]
+    assert (outcome["reports"], outcome["changed"]) == (paths, False)
+    platform.api.closed.clear()
+    outcome = run(verify, **platform.options(report_path=paths))
+    assert (outcome["failed"], outcome["reports"]) == (True, paths)
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert told["mismatches"] == outcome["mismatches"]
+    assert told["cluster"] == platform.api.url
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", told["time"])
+
+
+def test_nothing_is_written_when_nobody_asks(platform: Platform, run: Any) -> None:
+    assert run(verify, **platform.options())["reports"] == []
+
+
+def test_check_mode_writes_no_report_and_asks_for_no_directory(
+    platform: Platform, run: Any, tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "made-by-an-earlier-task" / "report.html"
+    outcome = run(verify, check_mode=True, **platform.options(report_path=str(path)))
+    assert not outcome.get("failed")
+    assert outcome["reports"] == []
+    assert not path.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("report.pdf", "ends in none of .json, .xml (JUnit), .sarif and .html, so its format is not known."),
+        ("missing/report.html", "cannot be written, because there is no directory"),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_probed(
+    platform: Platform, run: Any, tmp_path: pathlib.Path, name: str, sentence: str
+) -> None:
+    outcome = run(verify, **platform.options(report_path=str(tmp_path / name)))
+    assert outcome["msg"].startswith(f"The verification cannot be done: report_path {tmp_path / name} ")
+    assert sentence in outcome["msg"]
+    assert platform.api.requests == []
+
+
+def test_a_report_that_fails_does_not_hide_what_was_found(
+    platform: Platform, run: Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "report.json"
+    platform.api.closed.add(("shop-a", "127.0.0.21", platform.sql))
+    platform.api.closed.add(("shop-b", "127.0.0.21", platform.sql))
+
+    def full(*_arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_verification_report_files.os, "replace", full)
+    outcome = run(verify, **platform.options(report_path=str(path)))
+    assert outcome["msg"].startswith(f"1 mismatch: {SHOP} cannot reach {STORE}")
+    assert outcome["msg"].endswith(f" The report {path} could not be written: No space left on device.")
+    assert outcome["reports"] == []
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(
