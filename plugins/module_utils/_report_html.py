@@ -44,6 +44,7 @@ from ansible_collections.azora.platform.plugins.module_utils._report_words impor
 from ansible_collections.azora.platform.plugins.module_utils._verification_findings import row_sentence
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import BLOCKED, INCONCLUSIVE, OPEN
 
+OF_WORKLOADS = ("readiness", "probes", "prober", "dns", "workloads")
 SEALS = {PASSED: "✓", FAILED: "✕", INCOMPLETE: "?"}
 VERDICTS = {"open": OPEN, "leak": OPEN, "mute": OPEN, "blocked": BLOCKED, "cut": BLOCKED, "unknown": INCONCLUSIVE}
 # Longer lists begin folded; a box unfolds them, without a script as well, and paper always has them whole.
@@ -54,7 +55,12 @@ TITLES = {
     "probes": "Probes",
     "prober": "Probers without a report",
     "dns": "Name servers",
+    "workloads": "What stands around the workloads",
+    "contradiction": "Packets that contradict the policies",
+    "policies": "Policies that differ from the declaration",
 }
+# Findings about one connection each.
+OF_CONNECTIONS = ("connectivity", "contradiction")
 # What fits on a sheet; a wider matrix gets a sheet of its own size. Lengths in millimetres, as the style prints them.
 COLUMNS_ON_A4 = 28
 SQUARE_MM, SPACE_MM, NAMES_MM, HEADS_MM, MARGINS_MM = 3.9, 1.7, 54.0, 60.0, 26.0
@@ -292,7 +298,7 @@ def _mismatches(result: Result, matrix: Matrix) -> Markup:
     for mismatch in result["mismatches"]:
         row = _row_of(mismatch, rows, matrix)
         state = _state_of_mismatch(mismatch, rows, row)
-        connected = mismatch["check"] in ("connectivity", "enforcement")
+        connected = mismatch["check"] in (*OF_CONNECTIONS, "enforcement")
         title = state.words if connected and state else TITLES.get(mismatch["check"], mismatch["check"])
         # One reason that several pods have is told once.
         told = groups.setdefault((title, state), {})
@@ -328,7 +334,7 @@ def _group(title: str, state: State | None, told: Mapping[str, Sequence[Markup]]
 
 
 def _row_of(mismatch: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], matrix: Matrix) -> int | None:
-    if mismatch["check"] != "connectivity":
+    if mismatch["check"] not in OF_CONNECTIONS:
         return None
     cells = matrix.cells.get((mismatch["source"], mismatch["destination"], str(mismatch["port"])), [])
     return next((number for number in cells if not rows[number]["ok"]), None)
@@ -514,7 +520,7 @@ def _graph(rows: Sequence[Mapping[str, Any]]) -> Markup:
 def _workloads(result: Result) -> Markup:
     if not result["workloads"]:
         return Markup()
-    wrong = {one["source"] for one in result["mismatches"] if one["check"] in ("readiness", "probes", "prober", "dns")}
+    wrong = {one["source"] for one in result["mismatches"] if one["check"] in OF_WORKLOADS}
     heads = ("Workload", "Kind", "Ready", "Probes", "Answers", "Name servers")
     bodies = joined((_workload(one, one["workload"] in wrong) for one in result["workloads"]), "\n")
     return element(

@@ -33,7 +33,12 @@ OF_WORKLOADS = {
     "probes": "has the declared probes and answers them",
     "prober": "let its probers report",
     "dns": "gets answers from its name servers",
+    "workloads": "can be rolled out, reached, drained and scaled",
 }
+
+
+# The checks whose findings concern one connection each.
+OF_CONNECTIONS = ("connectivity", "contradiction")
 
 
 @dataclass
@@ -108,8 +113,13 @@ def _suites(result: Result) -> Iterable[Suite]:
     for check, name in OF_WORKLOADS.items():
         cases = (_workload_case(result, check, name, workload) for workload in result["workloads"])
         yield Suite(check, [case for case in cases if case is not None])
-    yield Suite("connectivity", [_connection_case(row) for row in result["connections"]])
-    # A check that is not known here must not vanish.
+    told = {
+        (one["source"], one["destination"], one["port"]): str(one["sentence"])
+        for one in result["mismatches"]
+        if one["check"] in OF_CONNECTIONS
+    }
+    yield Suite("connectivity", [_connection_case(row, told) for row in result["connections"]])
+    # A connection that is as declared may contradict the policies; and a check that is not known here must not vanish.
     known = {"enforcement", "connectivity", *OF_WORKLOADS}
     for check in sorted({mismatch["check"] for mismatch in result["mismatches"]} - known):
         findings = _of(result, check)
@@ -147,6 +157,8 @@ def _workload_case(result: Result, check: str, name: str, workload: Mapping[str,
         return case if looked or outcome else None
     if check == "probes":
         return _probes_case(case, workload) if (looked and workload["probes"]) or outcome else None
+    if check == "workloads":
+        return case if (check in result["checks"] and workload["kind"] == "deployment") or outcome else None
     if check == "prober":
         touched = {pod["name"] for pod in workload["pods"]} & set(result["touched_pods"])
         return case if touched or outcome else None
@@ -170,11 +182,12 @@ def _probes_case(case: Case, workload: Mapping[str, Any]) -> Case:
     return case
 
 
-def _connection_case(row: Mapping[str, Any]) -> Case:
+def _connection_case(row: Mapping[str, Any], told: Mapping[tuple[Any, ...], str]) -> Case:
     verb = "reaches" if row["allowed"] else "does not reach"
     case = Case(row["source"], f"{row['source']} {verb} {place(row)}", seconds=(row["milliseconds"] or 0) / 1000)
     if row["ok"]:
         return case
     case.outcome = ERROR if row["verdict"] == INCONCLUSIVE else FAILURE
-    case.sentences = [row_sentence(row)]
+    # One finding may stand for many connections; then each still has a sentence of its own.
+    case.sentences = [told.get((row["source"], row["destination"], row["port"])) or row_sentence(row)]
     return case

@@ -78,6 +78,27 @@ RULES = (
         " both.",
     ),
     Rule(
+        "workloads",
+        "WorkloadsCanAct",
+        "Workloads can be rolled out, reached, drained and scaled",
+        "What stands around the pods cannot do what it is there for: a rollout that is not complete, pods of different images, endpoints that"
+        " are not the ready pods, pods on one node, a disruption budget or an autoscaler that cannot act, or a pod that restarted meanwhile.",
+    ),
+    Rule(
+        "contradiction",
+        "PacketsFollowPolicies",
+        "Packets do what the policies say",
+        "A packet got through that the policies deny, or did not though they allow it. Look at the network plugin on the nodes of both ends,"
+        " and at whatever else may filter on the way: a firewall of the nodes, policies of another kind.",
+    ),
+    Rule(
+        "policies",
+        "PoliciesAreAsDeclared",
+        "The policies allow exactly the declared connections",
+        "By the policies alone, without a packet, a connection is open that nothing declares, or a declared one is closed. The message names"
+        " the policy. The playbook azora.platform.namespaces puts the derived policies back.",
+    ),
+    Rule(
         "connectivity",
         "ConnectionsAreAsDeclared",
         "Exactly the declared connections are open",

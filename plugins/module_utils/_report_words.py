@@ -137,7 +137,9 @@ def lead(result: Result) -> str:
         )
         if number
     ]
-    affected = {one["source"] for one in result["mismatches"] if one["check"] in ("readiness", "probes", "dns")}
+    affected = {
+        one["source"] for one in result["mismatches"] if one["check"] in ("readiness", "probes", "dns", "workloads")
+    }
     if affected:
         parts.append(f"{counted(len(affected), 'workload')} not in order")
     wrong = _listed(parts)

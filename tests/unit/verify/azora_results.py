@@ -10,12 +10,14 @@ them, the verdicts, the findings, the result.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils import _catalogue, _connectivity
+from ansible_collections.azora.platform.plugins.module_utils._probe_counters import Runs, running_probes
 from ansible_collections.azora.platform.plugins.module_utils._prober import Patience
 from ansible_collections.azora.platform.plugins.module_utils._report_words import Occasion
 from ansible_collections.azora.platform.plugins.module_utils._verdict import judge
@@ -26,9 +28,15 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_input
     connections_from,
     workloads_from,
 )
+from ansible_collections.azora.platform.plugins.module_utils._verification_kubelets import Counted
 from ansible_collections.azora.platform.plugins.module_utils._verification_plan import PlannedProber, plan, targets_of
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod, pods_of
+from ansible_collections.azora.platform.plugins.module_utils._verification_policies import (
+    PolicyJudgement,
+    PolicyVerdict,
+)
 from ansible_collections.azora.platform.plugins.module_utils._verification_probers import Report
+from ansible_collections.azora.platform.plugins.module_utils._verification_surroundings import Truth
 
 from ..catalogue.conftest import rendered
 
@@ -92,7 +100,31 @@ def verified(
     evidence = gather(planned, reports, look_only=False)
     rows = order.connections if "connectivity" in checks else []
     judged = [(row, judge(row, targets_of(row, pods), evidence)) for row in rows]
-    return result(order, Seen(pods, reports, evidence, judged), 23.9)
+    policies = PolicyJudgement([_by_policies(row, world) for row in rows])
+    seen = Seen(pods, reports, evidence, _counted(order.workloads, pods, world), policies, Truth(), judged)
+    return result(order, seen, 23.9)
+
+
+def _by_policies(row: Connection, world: World) -> PolicyVerdict:
+    closed = (row.source, row.destination, row.port) in world.closed
+    allowed = not closed and (row.allowed or world.opened(row))
+    where = f"NetworkPolicy {row.destination}-ingress"
+    told = f"{where} allows it (spec.ingress[0])" if allowed else f"{where} isolates the destination"
+    return PolicyVerdict(
+        allowed, False, [{"outcome": "allowed" if allowed else "denied", "sentence": f"ingress: {told}"}]
+    )
+
+
+def _counted(workloads: Sequence[Workload], pods: Mapping[str, Sequence[Pod]], world: World) -> Counted:
+    now = datetime.datetime(2026, 11, 24, 10, 42, tzinfo=datetime.UTC)
+    probes, runs = [], {}
+    for workload in workloads:
+        for pod in pods[workload.identity] if workload.probes else ():
+            found = running_probes(pod.manifest, pod.manifest["spec"]["containers"][0], sorted(workload.probes), now)
+            probes += found if pod.ready else []
+            silent = workload.identity in world.silent
+            runs.update({probe.key: Runs(0, 2) if silent else Runs(2, 0) for probe in found})
+    return Counted(probes, runs, {}, 12.0)
 
 
 def passing() -> dict[str, Any]:
@@ -165,6 +197,7 @@ def with_many_services(number: int) -> dict[str, Any]:
             }
         ],
         "services": services,
+        "defaults": {"probes": {"liveness": {"dependency_free": True}}},
     }
     closed = {(f"{spaces[0]}/{names[0]}", f"{spaces[0]}/{names[1]}", 8080)}
     return verified(World(closed=closed), catalogue=_catalogue.normalised(platform), external=())
@@ -252,7 +285,7 @@ def _report(
             {
                 "kind": "request",
                 "id": number,
-                "status": None if silent else 200,
+                "status": None if silent else 404 if request.absent else 200,
                 "error": "timeout" if silent else None,
                 "ms": 1000.4 if silent else _milliseconds(prober.pod.name, request.path),
             }
