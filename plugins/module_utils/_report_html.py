@@ -28,6 +28,7 @@ from ansible_collections.azora.platform.plugins.module_utils._report_markup impo
 from ansible_collections.azora.platform.plugins.module_utils._report_words import (
     FAILED,
     INCOMPLETE,
+    OF_CONNECTIONS,
     PASSED,
     STATES,
     TOOL,
@@ -59,8 +60,6 @@ TITLES = {
     "contradiction": "Packets that contradict the policies",
     "policies": "Policies that differ from the declaration",
 }
-# Findings about one connection each.
-OF_CONNECTIONS = ("connectivity", "contradiction")
 # What fits on a sheet; a wider matrix gets a sheet of its own size. Lengths in millimetres, as the style prints them.
 COLUMNS_ON_A4 = 28
 SQUARE_MM, SPACE_MM, NAMES_MM, HEADS_MM, MARGINS_MM = 3.9, 1.7, 54.0, 60.0, 26.0

@@ -16,6 +16,7 @@ from typing import Any
 from xml.etree import ElementTree as Xml
 
 from ansible_collections.azora.platform.plugins.module_utils._report_words import (
+    OF_CONNECTIONS,
     TOOL,
     Occasion,
     Result,
@@ -35,10 +36,6 @@ OF_WORKLOADS = {
     "dns": "gets answers from its name servers",
     "workloads": "can be rolled out, reached, drained and scaled",
 }
-
-
-# The checks whose findings concern one connection each.
-OF_CONNECTIONS = ("connectivity", "contradiction")
 
 
 @dataclass

@@ -28,6 +28,8 @@ COLLECTION_VERSION = "0.1.0"
 COLLECTION = "https://github.com/azora/azora.platform"
 TOOL = "azora.platform verify"
 
+# The checks whose findings concern one connection each.
+OF_CONNECTIONS = ("connectivity", "contradiction")
 PASSED, FAILED, INCOMPLETE = "PASSED", "FAILED", "INCOMPLETE"
 
 Result = Mapping[str, Any]
