@@ -119,12 +119,11 @@ class KubernetesClient:
         return self._json("PATCH", path, body=body, content_type="application/strategic-merge-patch+json")
 
     def log(self, namespace: str, pod: str, container: str) -> str:
-        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
-        return self._request("GET", path, {"container": container}, accept="*/*").decode("utf-8", "replace")
+        return self.text(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", {"container": container})
 
-    def text(self, path: str) -> str:
-        """What is no object, such as metrics."""
-        return self._request("GET", path, accept="*/*").decode("utf-8", "replace")
+    def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        """What is no object, such as logs and metrics."""
+        return self._request("GET", path, query, accept="*/*").decode("utf-8", "replace")
 
     def permitted(self, verb: str, namespace: str, resource: str, subresource: str = "") -> bool:
         """Ask the API server itself whether this user may."""

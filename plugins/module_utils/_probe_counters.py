@@ -17,6 +17,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.azora.platform.plugins.module_utils._probe_specification import started_at
+
 METRIC = "prober_probe_total"
 KINDS = ("liveness", "readiness", "startup")
 _SAMPLE = re.compile(METRIC + r"\{(.*)\}\s+([0-9.eE+]+)")
@@ -74,10 +76,8 @@ def running_probes(
 ) -> list[RunningProbe]:
     """The probes of a live container, with the numbers that the API server fills in."""
     metadata = pod["metadata"]
-    statuses = (pod.get("status") or {}).get("containerStatuses") or []
-    state = next((one.get("state") or {} for one in statuses if one.get("name") == container.get("name")), {})
-    started = (state.get("running") or {}).get("startedAt")
-    age = (now - datetime.datetime.fromisoformat(started)).total_seconds() if started else math.inf
+    started = started_at(pod, container)
+    age = (now - started).total_seconds() if started else math.inf
     probes = []
     for kind in kinds:
         live = container.get(f"{kind}Probe")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,14 @@ def live_container(pod: Mapping[str, Any], workload: Workload) -> Mapping[str, A
     containers = pod.get("spec", {}).get("containers", [])
     named = next((container for container in containers if container.get("name") == workload.container), None)
     return named or (containers[0] if len(containers) == 1 else None)
+
+
+def started_at(pod: Mapping[str, Any], container: Mapping[str, Any]) -> datetime.datetime | None:
+    """When a live container began to run; None while it does not."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    state = next((one.get("state") or {} for one in statuses if one.get("name") == container.get("name")), {})
+    started = (state.get("running") or {}).get("startedAt")
+    return datetime.datetime.fromisoformat(started) if started else None
 
 
 def differences(pod: Mapping[str, Any], workload: Workload) -> list[tuple[str, str, str]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._probe_counters import Runs
-from ansible_collections.azora.platform.plugins.module_utils._probe_specification import live_container
+from ansible_collections.azora.platform.plugins.module_utils._probe_specification import live_container, started_at
 from ansible_collections.azora.platform.plugins.module_utils._verification_findings import answered
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import Workload
 from ansible_collections.azora.platform.plugins.module_utils._verification_kubelets import Counted
@@ -79,15 +79,14 @@ def _slow_start(workload: Workload, pod: Pod) -> Iterator[str]:
         return
     probe = container.get("startupProbe") or container.get("livenessProbe")
     status = pod.manifest.get("status") or {}
-    states = {one.get("name"): one.get("state") or {} for one in status.get("containerStatuses") or []}
-    started = (states.get(container.get("name"), {}).get("running") or {}).get("startedAt")
+    started = started_at(pod.manifest, container)
     ready: Mapping[str, Any] = next((one for one in status.get("conditions") or [] if one.get("type") == "Ready"), {})
     if not probe or not started or not ready.get("lastTransitionTime"):
         return
     budget = int(probe.get("initialDelaySeconds") or 0) + int(probe.get("failureThreshold") or 3) * int(
         probe.get("periodSeconds") or 10
     )
-    took = (_time(ready["lastTransitionTime"]) - _time(started)).total_seconds()
+    took = (datetime.datetime.fromisoformat(ready["lastTransitionTime"]) - started).total_seconds()
     if budget * NARROW < took <= budget:
         kind = "startup" if "startupProbe" in container else "liveness"
         yield f"pod {pod.identity} took {took:.0f} s to get ready; its {kind} probe gives up after {budget} s"
@@ -109,7 +108,3 @@ def _not_due(counted: Counted) -> Iterator[str]:
             waiting.setdefault(probe.kind, []).append(probe.pod)
     for kind, pods in sorted(waiting.items()):
         yield f"the {kind} probe has not begun in {', '.join(pods)}: its initial delay is not over"
-
-
-def _time(text: str) -> datetime.datetime:
-    return datetime.datetime.fromisoformat(text)
