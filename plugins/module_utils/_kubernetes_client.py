@@ -11,6 +11,7 @@ connection of the pool.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -125,6 +126,45 @@ class KubernetesClient:
         """What is no object, such as logs and metrics."""
         return self._request("GET", path, query, accept="*/*").decode("utf-8", "replace")
 
+    def execute(
+        self, namespace: str, pod: str, container: str, command: Sequence[str], *, typed: str, timeout: float
+    ) -> str:
+        """What a command says on its standard output and error, with TYPED on its standard input.
+
+        A lost connection ends like a finished command (https://github.com/kubernetes/kubernetes/issues/73056): what was
+        said has to prove by itself that it is whole.
+        """
+        from kubernetes.client import ApiClient, CoreV1Api  # noqa: PLC0415
+        from kubernetes.stream import stream  # noqa: PLC0415
+
+        # stream() swaps a method of the client it is given, so each call needs one of its own.
+        own = ApiClient(configuration=self._client.configuration)
+        own.default_headers.update(self._client.client.default_headers)
+        try:
+            connection = stream(
+                CoreV1Api(own).connect_get_namespaced_pod_exec,
+                pod,
+                namespace,
+                container=container,
+                command=list(command),
+                stdin=True,
+                stdout=True,
+                stderr=True,
+                tty=False,
+                _preload_content=False,
+                _request_timeout=timeout,
+            )
+            try:
+                connection.write_stdin(typed)
+                connection.run_forever(timeout=timeout)
+                return str(connection.read_all())
+            finally:
+                connection.close()
+        except Exception as error:
+            raise KubernetesError(f"exec in pod {namespace}/{pod}: {_sentence(error)}") from error
+        finally:
+            own.close()  # type: ignore[no-untyped-call]
+
     def permitted(self, verb: str, namespace: str, resource: str, subresource: str = "") -> bool:
         """Ask the API server itself whether this user may."""
         attributes = {"verb": verb, "namespace": namespace, "resource": resource, "subresource": subresource}
@@ -179,12 +219,24 @@ class KubernetesClient:
             raise KubernetesError(f"{method} {path}: {_sentence(error)}", status) from error
 
 
-def together(calls: Sequence[Any]) -> list[Any]:
+def together(calls: Sequence[Any], at_once: int = CONCURRENT_REQUESTS) -> list[Any]:
     """Call each without arguments, several at a time; the results in the order of the calls."""
     if not calls:
         return []
-    with ThreadPoolExecutor(max_workers=min(CONCURRENT_REQUESTS, len(calls))) as threads:
+    with ThreadPoolExecutor(max_workers=min(at_once, len(calls))) as threads:
         return [future.result() for future in [threads.submit(call) for call in calls]]
+
+
+def listings(client: KubernetesClient, paths: Sequence[str]) -> list[list[dict[str, Any]] | KubernetesError]:
+    """All objects of several collections, in the order of the paths; an error in the place of each that failed."""
+
+    def listing(path: str) -> list[dict[str, Any]] | KubernetesError:
+        try:
+            return client.list(path)
+        except KubernetesError as error:
+            return error
+
+    return together([functools.partial(listing, path) for path in paths])
 
 
 def _sentence(error: BaseException) -> str:

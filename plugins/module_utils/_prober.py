@@ -28,6 +28,8 @@ LOADER = (
     "sys.argv=['prober',batch];"
     "exec(compile(program,'prober','exec'))"
 )
+# The same from standard input, for a command line ends up in logs of the API server and of proxies before it.
+TYPED_LOADER = LOADER.replace("sys.argv[1:3]", "sys.stdin.readline().split()")
 # Linux takes no single argument longer than this (MAX_ARG_STRLEN, with its final zero).
 LONGEST_ARGUMENT = 128 * 1024 - 1
 # The user when the pod names none; what distroless images call nonroot.
@@ -101,13 +103,12 @@ def ephemeral_container(
     name: str, image: str, batch: Batch, patience: Patience, pod: Mapping[str, Any]
 ) -> dict[str, Any]:
     """A container that a namespace with the Pod Security level "restricted" admits."""
-    document = json.dumps(batch.document(patience), separators=(",", ":"), sort_keys=True)
     return {
         "name": name,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-I", "-S", "-c", LOADER],
-        "args": [packed(program_source()), packed(document)],
+        "args": [packed(program_source()), packed(_document(batch, patience))],
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -118,6 +119,16 @@ def ephemeral_container(
             "seccompProfile": {"type": "RuntimeDefault"},
         },
     }
+
+
+def execution(batch: Batch, patience: Patience) -> tuple[list[str], str]:
+    """The command to run in a pod that has python3, and what to type to it."""
+    command = ["python3", "-I", "-S", "-c", TYPED_LOADER]
+    return command, f"{packed(program_source())} {packed(_document(batch, patience))}\n"
+
+
+def _document(batch: Batch, patience: Patience) -> str:
+    return json.dumps(batch.document(patience), separators=(",", ":"), sort_keys=True)
 
 
 def user_of(pod: Mapping[str, Any]) -> int:

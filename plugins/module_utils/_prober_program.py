@@ -32,6 +32,8 @@ LONGEST_PAUSE = 4.0
 
 # EHOSTUNREACH, ENETUNREACH, EACCES, EPERM: no way, or an ICMP message that says "administratively prohibited".
 UNREACHABLE = (113, 101, 13, 1)
+# Not in the socket module of every build of Python.
+IPPROTO_SCTP = 132
 
 
 # ---- one connection -------------------------------------------------------------------------------------------------
@@ -63,10 +65,10 @@ async def socket_address(host: str, port: int) -> tuple[socket.AddressFamily, An
     return found[0][0], found[0][4]
 
 
-async def tcp_connect(host: str, port: int, timeout: float) -> socket.socket:
-    """Connect, or raise what the kernel said."""
+async def stream_connect(host: str, port: int, timeout: float, protocol: int = socket.IPPROTO_TCP) -> socket.socket:
+    """Connect over TCP, or SCTP where the kernel has it, or raise what the kernel said."""
     family, address = await socket_address(host, port)
-    connection = socket.socket(family, socket.SOCK_STREAM)
+    connection = socket.socket(family, socket.SOCK_STREAM, protocol)
     connection.setblocking(False)
     try:
         await asyncio.wait_for(asyncio.get_running_loop().sock_connect(connection, address), timeout)
@@ -148,7 +150,7 @@ async def answers_redis(connection: socket.socket, cell: dict[str, Any]) -> str 
     except OSError:
         answer = None
     if answer is None:
-        second = await tcp_connect(cell["host"], cell["port"], cell["timeout"])
+        second = await stream_connect(cell["host"], cell["port"], cell["timeout"])
         async with Conversation(second, tls=True) as conversation:
             answer = redis_answer(await conversation.ask(ping))
     return answer
@@ -179,7 +181,7 @@ async def answers_kafka(connection: socket.socket, cell: dict[str, Any]) -> str 
         return await answers_tls(connection, cell)
     except (OSError, asyncio.IncompleteReadError):
         pass
-    second = await tcp_connect(cell["host"], cell["port"], cell["timeout"])
+    second = await stream_connect(cell["host"], cell["port"], cell["timeout"])
     client = b"azora-verify"
     body = struct.pack("!hhih", 18, 0, 7, len(client)) + client
     async with Conversation(second) as conversation:
@@ -205,7 +207,12 @@ async def observe_cell(cell: dict[str, Any]) -> dict[str, Any]:
     seen: dict[str, Any] = {"outcome": "open", "ms": None, "answer": None, "error": None}
     begun = time.monotonic()
     try:
-        connection = await tcp_connect(cell["host"], cell["port"], cell["timeout"])
+        if cell.get("protocol") == "UDP":
+            seen["answer"] = await udp_exchange(cell)
+            seen["ms"] = round((time.monotonic() - begun) * 1000, 1)
+            return seen
+        protocol = IPPROTO_SCTP if cell.get("protocol") == "SCTP" else socket.IPPROTO_TCP
+        connection = await stream_connect(cell["host"], cell["port"], cell["timeout"], protocol)
     except Exception as error:
         seen["outcome"] = failed_connect(error)
         if seen["outcome"] == "error":
@@ -223,11 +230,36 @@ async def observe_cell(cell: dict[str, Any]) -> dict[str, Any]:
     return seen
 
 
+async def udp_exchange(cell: dict[str, Any]) -> str:
+    """Send and wait for whatever comes back; silence is a timeout like any other, and what it means is not said here."""
+    family, address = await socket_address(cell["host"], cell["port"])
+    identity = int.from_bytes(os.urandom(2), "big")
+    dns = cell.get("application") == "dns"
+    question = dns_question("kubernetes.default.svc.cluster.local", identity) if dns else b"azora-verify"
+    connection = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        connection.setblocking(False)
+        connection.connect(address)
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(connection, question)
+        answer = await asyncio.wait_for(loop.sock_recv(connection, 4096), cell["timeout"])
+    finally:
+        connection.close()
+    if dns and dns_answer(answer, identity) is None:
+        raise ValueError("it answered something that is not DNS")
+    return "DNS" if dns else f"{len(answer)} bytes"
+
+
+def opened(cell: dict[str, Any], seen: dict[str, Any]) -> bool:
+    """Whether the way was open. The proxy of a service mesh accepts every connection, so there only an answer counts."""
+    return seen["outcome"] == "open" and not (cell.get("mesh") and seen["answer"] is None)
+
+
 def as_expected(cell: dict[str, Any], seen: dict[str, Any]) -> bool:
     if cell["expect"] == "open":
         answered = seen["answer"] is not None or (cell.get("application") or "") not in ANSWERS
-        return seen["outcome"] == "open" and answered
-    return seen["outcome"] in ("timeout", "unreachable", "refused")
+        return opened(cell, seen) and answered
+    return not opened(cell, seen) and seen["outcome"] != "error"
 
 
 async def until_settled(
@@ -269,7 +301,7 @@ async def watch_cell(cell: dict[str, Any], slots: asyncio.Semaphore, until: floa
         "last": history[-1]["outcome"],
         "attempts": len(history),
         "changes": sum(agreed[turn] != agreed[turn - 1] for turn in range(1, len(agreed))),
-        "opened": any(seen["outcome"] == "open" for seen in history),
+        "opened": any(opened(cell, seen) for seen in history),
         "seconds": round(time.monotonic() - begun, 1),
         "ms": history[-1]["ms"],
         "answer": history[-1]["answer"],
@@ -286,7 +318,7 @@ async def observe_request(request: dict[str, Any]) -> dict[str, Any]:
     seen: dict[str, Any] = {"status": None, "error": None, "ms": None}
 
     async def get() -> int | None:
-        connection = await tcp_connect(request["host"], request["port"], request["timeout"])
+        connection = await stream_connect(request["host"], request["port"], request["timeout"])
         async with Conversation(connection, tls=request["scheme"] == "HTTPS") as conversation:
             return http_status(await conversation.ask(http_request(request["host"], request["port"], request["path"])))
 
@@ -353,7 +385,7 @@ async def ask_dns(*, server: str, port: int, protocol: str, name: str, timeout: 
     identity = int.from_bytes(os.urandom(2), "big")
     question = dns_question(name, identity)
     if protocol == "TCP":
-        connection = await tcp_connect(server, port, timeout)
+        connection = await stream_connect(server, port, timeout)
         async with Conversation(connection) as conversation:
             conversation.writer.write(struct.pack("!H", len(question)) + question)
             size = struct.unpack("!H", await conversation.reader.readexactly(2))[0]

@@ -16,6 +16,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verdict import Evi
 from ansible_collections.azora.platform.plugins.module_utils._verification_findings import answered
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import (
     BLOCKED,
+    FLAKY,
     INCONCLUSIVE,
     OPEN,
     Connection,
@@ -28,11 +29,11 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_polic
 WIDTH = 150
 INDENT = "  "
 # One sign a port: what agrees is quiet, what does not stands out.
-AS_OPEN, AS_BLOCKED, LEAK, CUT, MUTE, UNKNOWN, NOTHING = "●", "·", "X", "B", "~", "?", " "
+AS_OPEN, AS_BLOCKED, LEAK, CUT, MUTE, BY_TURNS, UNKNOWN, NOTHING = "●", "·", "X", "B", "~", "%", "?", " "
 CORNER = "FROM ↓ TO →"
 LEGEND = (
-    f"{AS_OPEN} open, as declared   {AS_BLOCKED} blocked, as declared   {LEAK} open, should be blocked"
-    f"   {CUT} blocked, should be open   {MUTE} opens but does not answer   {UNKNOWN} inconclusive"
+    f"{AS_OPEN} open, as declared  {AS_BLOCKED} blocked, as declared  {LEAK} open, should be blocked"
+    f"  {CUT} blocked, should be open  {MUTE} opens, does not answer  {BY_TURNS} flaky  {UNKNOWN} inconclusive"
 )
 
 
@@ -137,8 +138,9 @@ def table(
 def conclusion(summary: Mapping[str, Any], *, complete: bool) -> str:
     counts = (
         f"{summary['ready_pods']} of {summary['pods']} pods ready, {summary['connections']} connections:"
-        f" {summary['open']} open, {summary['blocked']} blocked, {summary['inconclusive']} inconclusive,"
-        f" in {summary['seconds']} s"
+        f" {summary['open']} open, {summary['blocked']} blocked,"
+        + (f" {summary['flaky']} flaky," if summary["flaky"] else "")
+        + f" {summary['inconclusive']} inconclusive, in {summary['seconds']} s"
     )
     if summary.get("since"):
         counts += f"; no packet was sent, for nothing has changed since all of it passed at {summary['since']}"
@@ -225,6 +227,8 @@ def sign(row: Mapping[str, Any]) -> str:
         return AS_OPEN if row["verdict"] == OPEN else AS_BLOCKED
     if row["verdict"] == INCONCLUSIVE:
         return UNKNOWN
+    if row["verdict"] == FLAKY:
+        return BY_TURNS
     if row["verdict"] == BLOCKED:
         return CUT
     return MUTE if row["allowed"] else LEAK

@@ -43,14 +43,27 @@ from ansible_collections.azora.platform.plugins.module_utils._report_words impor
     state_of,
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_findings import row_sentence
-from ansible_collections.azora.platform.plugins.module_utils._verification_input import BLOCKED, INCONCLUSIVE, OPEN
+from ansible_collections.azora.platform.plugins.module_utils._verification_input import (
+    BLOCKED,
+    FLAKY,
+    INCONCLUSIVE,
+    OPEN,
+)
 
 OF_WORKLOADS = ("readiness", "probes", "prober", "dns", "workloads")
 SEALS = {PASSED: "✓", FAILED: "✕", INCOMPLETE: "?"}
-VERDICTS = {"open": OPEN, "leak": OPEN, "mute": OPEN, "blocked": BLOCKED, "cut": BLOCKED, "unknown": INCONCLUSIVE}
+VERDICTS = {
+    "open": OPEN,
+    "leak": OPEN,
+    "mute": OPEN,
+    "blocked": BLOCKED,
+    "cut": BLOCKED,
+    "flaky": FLAKY,
+    "unknown": INCONCLUSIVE,
+}
 # Longer lists begin folded; a box unfolds them, without a script as well, and paper always has them whole.
 SHORT_LIST = 4
-RANKS = ("leak", "cut", "mute", "", "unknown")
+RANKS = ("leak", "cut", "flaky", "mute", "", "unknown")
 TITLES = {
     "readiness": "Ready pods",
     "probes": "Probes",

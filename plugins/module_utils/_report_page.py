@@ -142,7 +142,7 @@ th { text-align: left; font-weight: 600; }
 .state.blocked { background: var(--blocked); color: var(--on-blocked); }
 .state.leak { background: var(--leak); color: var(--on-leak); }
 .state.cut { background: var(--cut); color: var(--on-cut); }
-.state.mute { background: var(--mute); color: var(--on-mute); font-size: 1rem; }
+.state.mute, .state.flaky { background: var(--mute); color: var(--on-mute); font-size: 1rem; }
 .state.other { background: none; color: var(--bad); box-shadow: inset 0 0 0 .09rem currentColor; font-size: .9375rem; }
 .state.unknown { background: var(--unknown); color: var(--on-unknown); box-shadow: inset 0 0 0 .09rem var(--on-unknown);
   background-image: repeating-linear-gradient(135deg, transparent 0 .22rem, var(--line) .22rem .3rem); }
@@ -245,14 +245,14 @@ th { text-align: left; font-weight: 600; }
 .tip.leak, .badge.leak circle { fill: var(--leak); }
 .edge.cut .line { stroke: var(--cut); stroke-width: 2.2; stroke-dasharray: 6 4; }
 .tip.cut, .badge.cut circle { fill: var(--cut); }
-.edge.mute .line { stroke: var(--mute); stroke-width: 2.2; stroke-dasharray: 2 3; }
-.tip.mute, .badge.mute circle { fill: var(--mute); }
+.edge.mute .line, .edge.flaky .line { stroke: var(--mute); stroke-width: 2.2; stroke-dasharray: 2 3; }
+.tip.mute, .tip.flaky, .badge.mute circle, .badge.flaky circle { fill: var(--mute); }
 .edge.unknown .line { stroke: var(--on-unknown); stroke-width: 1.6; stroke-dasharray: 1.5 4; }
 .tip.unknown { fill: var(--on-unknown); }
 .badge.unknown circle { fill: var(--paper); stroke: var(--on-unknown); }
 .badge text { text-anchor: middle; font-weight: 700; font-size: 11px; fill: var(--on-leak); }
 .badge.cut text { fill: var(--on-cut); }
-.badge.mute text { fill: var(--on-mute); }
+.badge.mute text, .badge.flaky text { fill: var(--on-mute); }
 .badge.unknown text { fill: var(--on-unknown); }
 .graph .dim { opacity: .12; }
 .graph .edge:hover .line { stroke-width: 3; }

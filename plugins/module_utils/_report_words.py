@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.azora.platform.plugins.module_utils._report import (
     AS_BLOCKED,
     AS_OPEN,
+    BY_TURNS,
     CUT,
     LEAK,
     MUTE,
@@ -63,6 +64,7 @@ STATES = (
     State("leak", LEAK, "open, should be blocked", "Nothing declares this connection, and yet it is open."),
     State("cut", CUT, "blocked, should be open", "It is declared, but nothing gets through."),
     State("mute", MUTE, "opens but does not answer", "It is declared and opens, but the application does not answer."),
+    State("flaky", BY_TURNS, "flaky", "It is declared, and open and closed by turns. That never counts as good."),
     State("unknown", UNKNOWN, "inconclusive", "It could not be judged. That never counts as good."),
 )
 _BY_SIGN = {state.sign: state for state in STATES}
@@ -135,6 +137,7 @@ def lead(result: Result) -> str:
         for number, text in (
             (states["leak"], f"{counted(states['leak'], 'connection')} open that nothing declares"),
             (states["cut"], f"{counted(states['cut'], 'declared connection')} blocked"),
+            (states["flaky"], f"{counted(states['flaky'], 'connection')} open and closed by turns"),
             (states["mute"], f"{counted(states['mute'], 'connection')} without an answer"),
         )
         if number

@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import (
     BLOCKED,
+    FLAKY,
     INCONCLUSIVE,
     OPEN,
     Connection,
@@ -26,45 +27,65 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_input
 CODES = {0: "no record", 2: "SERVFAIL", 3: "NXDOMAIN", 5: "REFUSED"}
 
 
-@dataclass(frozen=True)
-class Target:
-    """One address behind a destination: a ready pod, or an address outside."""
+class Place(NamedTuple):
+    """Where a server listens."""
 
     address: str
+    port: int
+    protocol: str = "TCP"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One way to a destination: a ready pod, a Service before its pods, or an address outside."""
+
+    place: Place
     name: str
+    # What a Service leads to; nothing for the others.
+    leads_to: tuple[Place, ...] = ()
 
 
 @dataclass
 class Evidence:
     """All that the probers of one run observed, by source workload and by address."""
 
-    # (source, address, port) -> what that source saw there.
-    cells: dict[tuple[str, str, int], Mapping[str, Any]] = field(default_factory=dict)
-    # (address, port) -> whether the pod that has the address can connect to itself there.
-    listening: dict[tuple[str, int], bool] = field(default_factory=dict)
+    # (source, place) -> what that source saw there.
+    cells: dict[tuple[str, Place], Mapping[str, Any]] = field(default_factory=dict)
+    # place -> whether the pod that has the address can connect to itself there.
+    listening: dict[Place, bool] = field(default_factory=dict)
     # source -> the observations of its nameservers.
     dns: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     # source -> why there is no report of it.
     silent_sources: dict[str, str] = field(default_factory=dict)
+    # The silent sources of which the policies' word is enough for whoever asked.
+    waived: set[str] = field(default_factory=set)
+    # source -> the service mesh's proxy in its pod, which accepts whatever the pod connects to.
+    proxies: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def _connected(self) -> set[str]:
         answered = {
             source for source, servers in self.dns.items() if any(seen["outcome"] == "open" for seen in servers)
         }
-        return answered | {source for (source, _address, _port), seen in self.cells.items() if seen["opened"]}
+        return answered | {source for (source, _place), seen in self.cells.items() if seen["opened"]}
 
     @cached_property
-    def _accepting(self) -> set[tuple[str, int]]:
+    def _accepting(self) -> set[Place]:
         themselves = {place for place, listens in self.listening.items() if listens}
-        return themselves | {(address, port) for (_source, address, port), seen in self.cells.items() if seen["opened"]}
+        return themselves | {place for (_source, place), seen in self.cells.items() if seen["opened"]}
 
     def reached_something(self, source: str) -> bool:
         """A name server or another pod: connecting to oneself never leaves the pod, so it does not count."""
         return source in self._connected
 
-    def open_to_someone(self, address: str, port: int) -> bool:
-        return (address, port) in self._accepting
+    def listens(self, target: Target) -> bool | None:
+        """Whether a pod that has the address, or one behind the Service, can connect to itself; None if nobody tried."""
+        known = [self.listening[place] for place in target.leads_to or (target.place,) if place in self.listening]
+        return any(known) if known else None
+
+    def open_to_someone(self, target: Target) -> bool:
+        """A Service needs a pod that does."""
+        return target.place in self._accepting or any(place in self._accepting for place in target.leads_to)
 
 
 @dataclass(frozen=True)
@@ -93,8 +114,6 @@ class _Cell:
 
 def judge(connection: Connection, targets: Sequence[Target], evidence: Evidence) -> Verdict:
     """The verdict on one row of the matrix, over all addresses of its destination."""
-    if connection.protocol != "TCP":
-        return _unknown(f"{connection.protocol} is not probed")
     if connection.source in evidence.silent_sources:
         return _unknown(evidence.silent_sources[connection.source])
     if not targets:
@@ -111,25 +130,31 @@ def _unknown(reason: str) -> Verdict:
 
 
 def _judge_cell(connection: Connection, target: Target, evidence: Evidence) -> _Cell:
-    port = connection.port
-    seen = evidence.cells.get((connection.source, target.address, port))
+    port = target.place.port
+    seen = evidence.cells.get((connection.source, target.place))
     if seen is None:
         return _Cell(target, INCONCLUSIVE, f"{target.name} was not tried")
     if seen["changes"] > 1:
         # It settled nowhere; for a closed door having been open is what counts.
-        tried = f"flapping: {seen['first']} at first, {seen['last']} at last, {seen['changes']} changes"
-        return _Cell(target, INCONCLUSIVE if connection.allowed or not seen["opened"] else OPEN, tried, seen)
+        tried = f"{target.name}: {seen['first']} at first, {seen['last']} at last, {seen['changes']} changes between"
+        if connection.allowed:
+            return _Cell(target, FLAKY, tried, seen)
+        return _Cell(target, OPEN if seen["opened"] else INCONCLUSIVE, tried, seen)
     outcome = seen["last"]
+    if outcome == "open" and connection.source in evidence.proxies and seen["answer"] is None:
+        return _behind_proxy(connection, target, evidence, seen)
     if outcome == "open":
         return _Cell(target, OPEN, "", seen)
     if outcome == "error":
         return _Cell(target, INCONCLUSIVE, f"{target.name} could not be tried: {seen['error']}", seen)
-    listening = evidence.listening.get((target.address, port))
-    open_to_someone = evidence.open_to_someone(target.address, port)
+    listening = evidence.listens(target)
+    open_to_someone = evidence.open_to_someone(target)
     if outcome == "refused":
         if open_to_someone:
             return _Cell(target, BLOCKED, f"refused on the way to {target.name}, which listens on {port}", seen)
         nobody = f"{target.name} refuses port {port}, and nothing is known to listen there"
+        if listening is False:
+            nobody = f"{target.name} refuses port {port}, to itself too: nothing listens there, or only on 127.0.0.1"
         return _Cell(target, INCONCLUSIVE, nobody, seen, nothing_listens=listening is False)
     how = "no answer from" if outcome == "timeout" else "no way to"
     if not evidence.reached_something(connection.source):
@@ -141,9 +166,24 @@ def _judge_cell(connection: Connection, target: Target, evidence: Evidence) -> _
     return _Cell(target, BLOCKED, f"{how} {target.name}, which listens on {port}", seen)
 
 
+def _behind_proxy(connection: Connection, target: Target, evidence: Evidence, seen: Mapping[str, Any]) -> _Cell:
+    """Accepted by the sender's own proxy, and no answer from behind it."""
+    accepted = f"only {evidence.proxies[connection.source]} of {connection.source} itself accepted"
+    if connection.application == "none":
+        reason = f"{accepted}, and without an application there is no answer to ask for"
+        return _Cell(target, INCONCLUSIVE, reason, seen)
+    if connection.allowed:
+        return _Cell(target, OPEN, "", seen)  # and unanswered, which is told as such
+    if evidence.open_to_someone(target):
+        return _Cell(
+            target, BLOCKED, f"{accepted}; {target.name}, which listens on {connection.port}, did not answer", seen
+        )
+    return _Cell(target, INCONCLUSIVE, f"{accepted}, and nothing is known to listen on {connection.port}", seen)
+
+
 def _over_all(connection: Connection, cells: Sequence[_Cell]) -> Verdict:
     """The address that contradicts the expectation decides; an unknown one weighs more than one that agrees."""
-    order = (BLOCKED, INCONCLUSIVE, OPEN) if connection.allowed else (OPEN, INCONCLUSIVE, BLOCKED)
+    order = (BLOCKED, FLAKY, INCONCLUSIVE, OPEN) if connection.allowed else (OPEN, INCONCLUSIVE, BLOCKED)
     worst = min(cells, key=lambda cell: order.index(cell.verdict))
     seen = worst.seen or {}
     unanswered = next((cell for cell in cells if _unanswered(connection, cell)), None)
@@ -158,9 +198,11 @@ def _over_all(connection: Connection, cells: Sequence[_Cell]) -> Verdict:
         reason = _settled(late.seen or {}) or connection.because
     elif worst.verdict == OPEN and not worst.reason:
         reason = f"{worst.target.name} accepted the connection"
+    elif worst.target.leads_to and all(cell.verdict == OPEN for cell in cells if not cell.target.leads_to):
+        reason += f"; each of its pods is {OPEN}"
     return Verdict(
         verdict=worst.verdict,
-        passed=worst.verdict == connection.expected and unanswered is None and "flapping" not in worst.reason,
+        passed=worst.verdict == connection.expected and unanswered is None,
         reason=reason,
         answered=seen.get("answer"),
         milliseconds=seen.get("ms"),

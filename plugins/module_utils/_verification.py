@@ -24,6 +24,7 @@ from ansible_collections.azora.platform.plugins.module_utils._probe_specificatio
 from ansible_collections.azora.platform.plugins.module_utils._prober import Patience
 from ansible_collections.azora.platform.plugins.module_utils._verdict import (
     Evidence,
+    Place,
     Verdict,
     judge,
     nothing_is_enforced,
@@ -42,6 +43,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_findi
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import (
     BLOCKED,
+    FLAKY,
     INCONCLUSIVE,
     OPEN,
     Connection,
@@ -57,20 +59,19 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_polic
     PolicyJudgement,
     judge_policies,
 )
-from ansible_collections.azora.platform.plugins.module_utils._verification_probers import Report, run_probers
+from ansible_collections.azora.platform.plugins.module_utils._verification_probers import Means, Report, run_probers
 from ansible_collections.azora.platform.plugins.module_utils._verification_record import (
-    Place,
+    Record,
     fingerprint,
     keep,
     last_passed,
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_remarks import remarks
+from ansible_collections.azora.platform.plugins.module_utils._verification_services import Services, read_services
 from ansible_collections.azora.platform.plugins.module_utils._verification_surroundings import Truth, look_around
 
 CHECKS = ("probes", "workloads", "connectivity", "policies")
 NOT_IN_CHECK_MODE = "check mode adds no prober to any pod"
-# A pod keeps every ephemeral container it ever had in its specification; far above this its object gets too large.
-MANY_PROBERS = 50
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Order:
 
     workloads: Sequence[Workload]
     connections: Sequence[Connection]
-    prober_image: str
+    means: Means
     # As they were given, for the judgement of the policies.
     given_workloads: Sequence[Mapping[str, Any]] = ()
     checks: Sequence[str] = CHECKS
@@ -89,7 +90,7 @@ class Order:
     kubelet_counters: str = "if_permitted"
     look_only: bool = False
     # Where a passed verification is remembered, and what it is asked; force probes all the same.
-    record: Place | None = None
+    record: Record | None = None
     force: bool = False
     asked: Any = None
 
@@ -107,6 +108,7 @@ class Seen:
     evidence: Evidence
     counted: Counted
     policies: PolicyJudgement
+    services: Services
     truth: Truth
     judged: Sequence[tuple[Connection, Verdict]]
     # When the same was verified with packets, if it was not now.
@@ -121,7 +123,7 @@ def order_from(options: Mapping[str, Any], *, look_only: bool) -> Order:
     return Order(
         workloads=workloads_from(options["workloads"]),
         connections=connections_from(options["connections"]),
-        prober_image=options["prober_image"],
+        means=Means(options["prober_image"], options["prober_methods"], options["max_ephemeral_containers"]),
         given_workloads=options["workloads"],
         checks=options["checks"],
         untouched=options["untouched"],
@@ -129,7 +131,7 @@ def order_from(options: Mapping[str, Any], *, look_only: bool) -> Order:
         patience=Patience(connect, settle, settle + 4 * connect + 5, int(options["concurrency"])),
         kubelet_counters=options["kubelet_counters"],
         look_only=look_only,
-        record=Place(**options["record"]) if options["record"] else None,
+        record=Record(**options["record"]) if options["record"] else None,
         force=options["force"],
         asked=[options[name] for name in ("workloads", "connections", "checks", "untouched", "kubelet_counters")],
     )
@@ -143,7 +145,12 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
     policies = PolicyJudgement([None] * len(rows))
     if "policies" in order.checks or order.record:
         policies = judge_policies(client, order.given_workloads, rows)
-    print_of_all = fingerprint(order.asked, pods, policies.objects) if policies.objects and not order.look_only else ""
+    services = Services()
+    if order.sends_packets:
+        services = read_services(client, order.workloads, pods)
+    print_of_all = ""
+    if policies.objects and not order.look_only:
+        print_of_all = fingerprint([order.asked, services.ports], pods, policies.objects)
     since = None
     if order.record and print_of_all and not order.force:
         since = remembered(client, order.record, print_of_all)
@@ -151,6 +158,7 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
         order.workloads,
         pods,
         order.connections,
+        services,
         run=secrets.token_hex(4),
         checks=order.checks,
         untouched=order.untouched,
@@ -160,15 +168,17 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
     if not order.look_only and since is None:
         # The kubelets count on while the probers work.
         watch = KubeletWatch(client, probes_to_watch(order, pods))
-        reports = run_probers(client, planned.probers, order.prober_image, order.patience, begun + order.timeout)
+        reports = run_probers(client, planned.probers, order.means, order.patience, begun + order.timeout)
         counted = watch.finish(begun + order.timeout)
     truth = Truth()
     if "workloads" in order.checks:
         later = pods if order.look_only else read_pods(client, order.workloads)
         truth = look_around(client, order.workloads, pods, later, datetime.datetime.now(datetime.UTC))
     evidence = gather(planned, reports, look_only=order.look_only)
-    judged = [(row, unchanged(row, since) if since else judge(row, targets_of(row, pods), evidence)) for row in rows]
-    seen = Seen(pods, reports, evidence, counted, policies, truth, judged, since)
+    judged = [
+        (row, unchanged(row, since) if since else judge(row, targets_of(row, pods, services), evidence)) for row in rows
+    ]
+    seen = Seen(pods, reports, evidence, counted, policies, services, truth, judged, since)
     outcome = result(order, seen, time.monotonic() - begun)
     if order.record and print_of_all and not since and outcome["passed"] and outcome["complete"]:
         passed_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -179,7 +189,7 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
     return outcome
 
 
-def remembered(client: KubernetesClient, place: Place, wanted: str) -> str | None:
+def remembered(client: KubernetesClient, place: Record, wanted: str) -> str | None:
     """Whoever may not read the record has none."""
     try:
         return last_passed(client, place, wanted)
@@ -229,15 +239,18 @@ def gather(planned: Plan, reports: Sequence[Report], *, look_only: bool) -> Evid
         if report.failure:
             if prober.is_source:
                 evidence.silent_sources[source] = report.failure
+                if report.waived:
+                    evidence.waived.add(source)
             continue
         if prober.is_source:
+            if prober.proxy:
+                evidence.proxies[source] = prober.proxy
             evidence.dns[source] = [seen for seen in report.observed if seen["kind"] == "dns"]
         for seen in report.observed:
             if seen["kind"] == "cell":
-                address, port = prober.cells[seen["id"]]
-                evidence.cells[source, address, port] = seen
+                evidence.cells[source, prober.cells[seen["id"]]] = seen
             elif seen["kind"] == "self" and seen["outcome"] in ("open", "refused"):
-                evidence.listening[prober.pod.address, seen["port"]] = seen["outcome"] == "open"
+                evidence.listening[Place(prober.pod.address, seen["port"])] = seen["outcome"] == "open"
     return evidence
 
 
@@ -256,9 +269,9 @@ def find(order: Order, seen: Seen) -> list[Finding]:
     findings += kubelet_findings(
         order.workloads, seen.pods, seen.counted, told, required=order.kubelet_counters == "required"
     )
-    findings += policy_findings(seen.judged, seen.policies, packets_sent=order.sends_packets)
+    findings += policy_findings(seen.judged, seen.policies, seen.evidence.waived, packets_sent=order.sends_packets)
     if "connectivity" in order.checks:
-        findings += connection_findings(seen.judged, seen.evidence.silent_sources, seen.policies.verdicts)
+        findings += connection_findings(seen.judged, seen.evidence, seen.policies.verdicts)
     if order.look_only:  # what check mode does not look at is not wrong
         findings = [finding for finding in findings if finding.found != INCONCLUSIVE]
     return findings
@@ -274,7 +287,8 @@ def leaking_nodes(seen: Seen) -> list[set[str]]:
         if connection.allowed or connection.address is not None or not contradicts(connection, verdict, by_policies):
             continue
         for pod in seen.pods.get(connection.destination, ()):
-            cell = seen.evidence.cells.get((connection.source, pod.address, connection.port))
+            place = Place(pod.address, connection.port, connection.protocol)
+            cell = seen.evidence.cells.get((connection.source, place))
             if cell is not None and cell["opened"]:
                 leaks.append({senders[connection.source], pod.node})
     return leaks
@@ -293,7 +307,14 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
     ]
     mismatches = [finding.as_result() for finding in find(order, seen)]
     remarked = remarks(
-        order.workloads, seen.pods, seen.reports, counted=seen.counted, policies=seen.policies, truth=seen.truth
+        order.workloads,
+        seen.pods,
+        seen.reports,
+        counted=seen.counted,
+        policies=seen.policies,
+        services=seen.services,
+        truth=seen.truth,
+        waived={source: seen.evidence.silent_sources[source] for source in seen.evidence.waived},
     )
     verdicts = [verdict.verdict for _connection, verdict in seen.judged]
     allowed = sum(connection.allowed for connection, _verdict in seen.judged)
@@ -306,6 +327,7 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         "denied": len(verdicts) - allowed,
         "open": verdicts.count(OPEN),
         "blocked": verdicts.count(BLOCKED),
+        "flaky": verdicts.count(FLAKY),
         "inconclusive": verdicts.count(INCONCLUSIVE),
         "mismatches": len(mismatches),
         "probers": sum(report.added for report in seen.reports),
@@ -316,6 +338,7 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         or INCONCLUSIVE in verdicts
         or bool(seen.counted.unread)
         or bool(seen.policies.unread)
+        or bool(seen.services.unread)
         or bool(seen.truth.unread)
         or any(report.failure for report in seen.reports)
     )
@@ -335,9 +358,3 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
             workloads, connections, mismatches, remarked, {**summary, "since": seen.since}, complete=not unseen
         ),
     }
-
-
-def crowded(outcome: Mapping[str, Any]) -> list[str]:
-    """The pods that carry many ephemeral containers, for a warning."""
-    pods = [pod for workload in outcome["workloads"] for pod in workload["pods"]]
-    return sorted(pod["name"] for pod in pods if pod["probers"] > MANY_PROBERS)

@@ -20,6 +20,7 @@ from ansible_collections.azora.platform.plugins.module_utils._probe_specificatio
 from ansible_collections.azora.platform.plugins.module_utils._verdict import Evidence, Verdict, judge_dns
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import (
     BLOCKED,
+    FLAKY,
     INCONCLUSIVE,
     OPEN,
     Connection,
@@ -128,7 +129,7 @@ def report_findings(reports: Sequence[Any], evidence: Evidence) -> list[Finding]
     for report in reports:
         identity, pod = report.prober.workload.identity, report.prober.pod
         if report.failure:
-            if not report.prober.is_source:  # a silent source is told once, with its connections
+            if not report.prober.is_source and not report.waived:  # a silent source is told once, with its connections
                 findings.append(
                     Finding(
                         "prober", identity, pod.identity, None, "a report", INCONCLUSIVE, report.failure, report.failure
@@ -243,14 +244,18 @@ def _name_servers(source: str, servers: Sequence[Mapping[str, Any]], evidence: E
 
 
 def policy_findings(
-    judged: Sequence[tuple[Connection, Verdict]], policies: PolicyJudgement, *, packets_sent: bool
+    judged: Sequence[tuple[Connection, Verdict]],
+    policies: PolicyJudgement,
+    waived: Collection[str],
+    *,
+    packets_sent: bool,
 ) -> list[Finding]:
     """Without packets, where policies and declaration differ; with them, where packets do as declared against the policies."""
     findings = []
     for (connection, verdict), by_policies in zip(judged, policies.verdicts, strict=True):
         if by_policies is None or by_policies.partial or by_policies.allowed == connection.allowed:
             continue
-        if not packets_sent:
+        if not packets_sent or connection.source in waived:
             findings.append(_undeclared(connection, by_policies))
         elif verdict.passed:
             word = "allow" if by_policies.allowed else "deny"
@@ -321,11 +326,14 @@ def _undeclared(connection: Connection, by_policies: PolicyVerdict) -> Finding:
 
 def connection_findings(
     judged: Sequence[tuple[Connection, Verdict]],
-    silent_sources: Mapping[str, str],
+    evidence: Evidence,
     by_policies: Sequence[PolicyVerdict | None],
 ) -> list[Finding]:
     """One finding a row that is not as expected; one for all rows of a silent source, and of a port nobody listens on."""
-    findings = _silent_sources(judged, silent_sources)
+    silent_sources = evidence.silent_sources
+    findings = _silent_sources(
+        judged, {source: reason for source, reason in silent_sources.items() if source not in evidence.waived}
+    )
     heard = [
         (connection, verdict, policies)
         for (connection, verdict), policies in zip(judged, by_policies, strict=True)
@@ -379,7 +387,7 @@ def _dead_ports(judged: Sequence[tuple[Connection, Verdict]]) -> list[Finding]:
     )
     findings = []
     for (destination, port), count in rows.items():
-        reason = f"nothing listens on port {port} of {destination}, not even for itself"
+        reason = f"nothing listens on port {port} of {destination}, not even for itself, or only on 127.0.0.1"
         sentence = f"{reason}, so {count} connections that should be closed could not be judged"
         findings.append(Finding("connectivity", "*", destination, port, BLOCKED, INCONCLUSIVE, reason, sentence))
     return findings
@@ -403,6 +411,8 @@ def _connection_sentence(connection: Connection, verdict: Verdict) -> str:
         return f"whether {connection.source} reaches {where} is not known: {told}"
     if not connection.allowed:
         return f"{connection.source} can reach {where}, which nothing declares: {told}"
+    if verdict.verdict == FLAKY:
+        return f"{connection.source} reaches {where} only at times: {told}"
     if verdict.verdict == OPEN:
         return f"{connection.source} reaches {where} but gets no answer: {told}"
     return f"{connection.source} cannot reach {where}: {told}"

@@ -13,9 +13,12 @@ from typing import Any
 OPEN = "OPEN"
 BLOCKED = "BLOCKED"
 INCONCLUSIVE = "INCONCLUSIVE"
+# Open and closed by turns.
+FLAKY = "FLAKY"
+PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 # Applications whose answer the prober can recognise; "none" asks for no answer.
-APPLICATIONS = ("http", "https", "tls", "redis", "postgresql", "kafka", "none")
+APPLICATIONS = ("http", "https", "tls", "redis", "postgresql", "kafka", "dns", "none")
 
 
 class VerificationError(Exception):
@@ -91,6 +94,19 @@ def _workload(entry: Mapping[str, Any], where: str) -> Workload:
         )
     replicas = _number(entry, "replicas", where, default=1)
     listens = entry.get("listens") or []
+    ports = {
+        str(listen.get("name") or listen.get("port")): _number(listen, "port", f"{where}.listens[{index}]")
+        for index, listen in enumerate(listens)
+        if str(listen.get("protocol") or "TCP").upper() == "TCP"
+    }
+    for kind, probe in (entry.get("probes") or {}).items():
+        port = str((probe or {}).get("port") or "http")
+        # A probe that nobody could look at would pass as if it had been looked at.
+        if probe and not port.isdigit() and port not in ports:
+            known = ", ".join(sorted(ports)) or "none"
+            raise VerificationError(
+                f"{where}.probes.{kind}.port is {port}, the name of no TCP port in {where}.listens; known: {known}"
+            )
     return Workload(
         name=name,
         namespace=_text(entry, "namespace", where),
@@ -100,11 +116,7 @@ def _workload(entry: Mapping[str, Any], where: str) -> Workload:
         most_replicas=max(replicas, _number(entry, "max_replicas", where, default=replicas)),
         container=str(entry.get("container") or name),
         probes={kind: dict(probe) for kind, probe in (entry.get("probes") or {}).items() if probe},
-        ports={
-            str(listen.get("name") or listen.get("port")): _number(listen, "port", f"{where}.listens[{index}]")
-            for index, listen in enumerate(listens)
-            if str(listen.get("protocol") or "TCP").upper() == "TCP"
-        },
+        ports=ports,
         applications={int(listen["port"]): str(listen.get("application") or "none") for listen in listens},
         image=str(entry.get("image") or ""),
         has_budget=bool(entry.get("disruption_budget")),
@@ -119,6 +131,9 @@ def _connection(entry: Mapping[str, Any], where: str) -> Connection:
     if application not in APPLICATIONS:
         known = ", ".join(APPLICATIONS)
         raise VerificationError(f"{where}.application is {application}; known applications are {known}")
+    protocol = str(entry.get("protocol") or "TCP").upper()
+    if protocol not in PROTOCOLS:
+        raise VerificationError(f"{where}.protocol is {protocol}; known protocols are {', '.join(PROTOCOLS)}")
     destination = _text(entry, "destination", where)
     kind = str(entry.get("kind") or "service")
     host = entry.get("host")
@@ -127,7 +142,7 @@ def _connection(entry: Mapping[str, Any], where: str) -> Connection:
         destination=destination,
         port=_number(entry, "port", where),
         allowed=entry["allowed"],
-        protocol=str(entry.get("protocol") or "TCP").upper(),
+        protocol=protocol,
         application=application,
         because=str(entry.get("because") or ""),
         kind=kind,

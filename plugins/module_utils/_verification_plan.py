@@ -17,9 +17,10 @@ from ansible_collections.azora.platform.plugins.module_utils._probe_specificatio
     probe_requests,
 )
 from ansible_collections.azora.platform.plugins.module_utils._prober import Batch
-from ansible_collections.azora.platform.plugins.module_utils._verdict import Target
+from ansible_collections.azora.platform.plugins.module_utils._verdict import Place, Target
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import Connection, Workload
-from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod
+from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod, mesh_proxy
+from ansible_collections.azora.platform.plugins.module_utils._verification_services import Services
 
 
 @dataclass
@@ -32,7 +33,10 @@ class PlannedProber:
     batch: Batch
     is_source: bool = False
     requests: list[ProbeRequest] = field(default_factory=list)
-    cells: list[tuple[str, int]] = field(default_factory=list)
+    # The places of the batch's cells, in their order.
+    cells: list[Place] = field(default_factory=list)
+    # The service mesh's proxy in this pod, if there is one.
+    proxy: str = ""
 
 
 @dataclass
@@ -42,17 +46,29 @@ class Plan:
     silent_sources: dict[str, str] = field(default_factory=dict)
 
 
-def targets_of(connection: Connection, pods: Mapping[str, Sequence[Pod]]) -> list[Target]:
-    """The addresses behind a destination: every ready pod, or the address given for one outside."""
+def targets_of(connection: Connection, pods: Mapping[str, Sequence[Pod]], services: Services) -> list[Target]:
+    """The ways to a destination: every ready pod, every Service before them, or the address given for one outside."""
+    port, protocol = connection.port, connection.protocol
     if connection.address is not None:
-        return [Target(connection.address, connection.address)]
-    return [Target(pod.address, pod.name) for pod in pods.get(connection.destination, []) if pod.ready]
+        return [Target(Place(connection.address, port, protocol), connection.address)]
+    return [
+        *(
+            Target(Place(pod.address, port, protocol), pod.name)
+            for pod in pods.get(connection.destination, [])
+            if pod.ready
+        ),
+        *(
+            Target(one.place, f"the Service {one.name} at {one.place.address}:{one.place.port}", one.leads_to)
+            for one in services.before(connection.destination, port, protocol)
+        ),
+    ]
 
 
 def plan(
     workloads: Sequence[Workload],
     pods: Mapping[str, Sequence[Pod]],
     connections: Sequence[Connection],
+    services: Services,
     *,
     run: str,
     checks: Sequence[str],
@@ -85,7 +101,7 @@ def plan(
             if "connectivity" in checks:
                 prober.batch.own_ports = sorted({*workload.ports.values(), *destinations.get(identity, set())})
             if source is not None and pod.name == source.name:
-                _add_connections(prober, rows[identity], pods, known)
+                _add_connections(prober, rows[identity], pods, services, known)
             if not prober.batch.empty and not pod.host_network:
                 planned.probers.append(prober)
     return planned
@@ -136,30 +152,33 @@ def _add_connections(
     prober: PlannedProber,
     rows: Sequence[Connection],
     pods: Mapping[str, Sequence[Pod]],
+    services: Services,
     known: Mapping[str, Workload],
 ) -> None:
     prober.is_source = True
     prober.batch.ask_dns = True
-    cells: dict[tuple[str, int], dict[str, Any]] = {}
+    prober.proxy = mesh_proxy(prober.pod)
+    cells: dict[Place, dict[str, Any]] = {}
     for row in rows:
-        if row.protocol != "TCP":
-            continue
-        for target in targets_of(row, pods):
-            place = (target.address, row.port)
-            if place not in cells:
-                cells[place] = _cell(len(cells), place, row, known.get(row.destination))
+        for target in targets_of(row, pods, services):
+            if target.place not in cells:
+                cells[target.place] = _cell(len(cells), target.place, row, known.get(row.destination), prober.proxy)
     prober.cells = list(cells)
     prober.batch.cells = list(cells.values())
 
 
-def _cell(number: int, place: tuple[str, int], row: Connection, destination: Workload | None) -> dict[str, Any]:
+def _cell(number: int, place: Place, row: Connection, destination: Workload | None, proxy: str) -> dict[str, Any]:
     cell: dict[str, Any] = {
         "id": number,
-        "host": place[0],
-        "port": place[1],
+        "host": place.address,
+        "port": place.port,
         "expect": "open" if row.allowed else "blocked",
     }
-    if row.allowed and row.application != "none":
+    if place.protocol != "TCP":
+        cell["protocol"] = place.protocol
+    if proxy:
+        cell["mesh"] = True
+    if (row.allowed or proxy or place.protocol == "UDP") and row.application != "none":
         cell["application"] = row.application
         path = (
             next((one.path for one in probe_requests(destination) if one.port == row.port), "") if destination else ""

@@ -12,6 +12,9 @@ from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import Workload
 
+# As Istio, Linkerd, Kuma and Consul name the container they inject.
+MESH_PROXIES = ("istio-proxy", "linkerd-proxy", "kuma-sidecar", "consul-dataplane")
+
 
 @dataclass(frozen=True)
 class Pod:
@@ -58,6 +61,13 @@ def pod_from(manifest: Mapping[str, Any]) -> Pod:
         host_network=bool(spec.get("hostNetwork")),
         manifest=manifest,
     )
+
+
+def mesh_proxy(pod: Pod) -> str:
+    """The container through which a service mesh leads everything that the pod sends; empty if there is none."""
+    spec = pod.manifest.get("spec") or {}
+    names = [one.get("name") for one in [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]]
+    return next((name for name in names if name in MESH_PROXIES), "")
 
 
 def prober_state(manifest: Mapping[str, Any], container: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +15,14 @@ from typing import Any
 from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client import (
     KubernetesClient,
     KubernetesError,
+    listings,
     together,
 )
 from ansible_collections.azora.platform.plugins.module_utils._prober import (
     DamagedFrameError,
     Patience,
     ephemeral_container,
+    execution,
     observations,
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_plan import PlannedProber
@@ -33,6 +36,17 @@ HOPELESS = (
     "CreateContainerConfigError",
     "RunContainerError",
 )
+# The ways into a pod: a container of the prober's own; the pod's container, if it has python3; none.
+EPHEMERAL_CONTAINER, EXEC, POLICIES_ONLY = METHODS = ("ephemeral_container", "exec", "policies_only")
+# A websocket asks for both, which of them depends on the version of the API server.
+RIGHTS = {
+    EPHEMERAL_CONTAINER: (("patch", "pods", "ephemeralcontainers"), ("get", "pods", "log")),
+    EXEC: (("create", "pods", "exec"), ("get", "pods", "exec")),
+}
+CONCURRENT_EXECUTIONS = 32
+FORBIDDEN = 403
+# Beyond the prober's own deadline, for its start.
+EXECUTION_GRACE = 15.0
 SHORTEST_POLL = 0.4
 LONGEST_POLL = 2.0
 # The end of a log reaches the kubelet's file a moment after the container's end.
@@ -40,44 +54,73 @@ LOG_READINGS = 5
 LOG_PAUSE = 0.3
 
 
+@dataclass(frozen=True)
+class Means:
+    """How a prober gets into a pod: the ways, the most preferred first, and how often into the same pod."""
+
+    image: str
+    methods: Sequence[str] = (EPHEMERAL_CONTAINER,)
+    most_containers: int = 30
+
+
 @dataclass
 class Report:
     """What came of one prober: its observations, or why there are none."""
 
     prober: PlannedProber
+    method: str = ""
     added: bool = False
     observed: list[dict[str, Any]] = field(default_factory=list)
     failure: str = ""
     # How its container ended, if not well; a whole report counts all the same.
     ending: str = ""
 
+    @property
+    def waived(self) -> bool:
+        """Nothing was sent, and whoever asked is content with what the policies say."""
+        return self.method == POLICIES_ONLY
 
-def rights_missing(client: KubernetesClient, namespaces: Sequence[str]) -> dict[str, str]:
-    """For each namespace where this user may not probe: which right is missing."""
-    rights = (("patch", "pods", "ephemeralcontainers"), ("get", "pods", "log"))
-    asked = [(namespace, right) for namespace in sorted(set(namespaces)) for right in rights]
-    answers = together([_question(client, namespace, right) for namespace, right in asked])
-    missing: dict[str, list[str]] = {}
-    for (namespace, (verb, resource, subresource)), allowed in zip(asked, answers, strict=True):
+
+def rights_missing(
+    client: KubernetesClient, namespaces: Sequence[str], methods: Sequence[str]
+) -> dict[tuple[str, str], str]:
+    """For each namespace and method that this user may not use there: which right is missing."""
+    asked = [
+        (namespace, method, right)
+        for namespace in sorted(set(namespaces))
+        for method in methods
+        for right in RIGHTS.get(method, ())
+    ]
+    answers = together(
+        [
+            functools.partial(client.permitted, verb, namespace, *of_what)
+            for namespace, _method, (verb, *of_what) in asked
+        ]
+    )
+    missing: dict[tuple[str, str], list[str]] = {}
+    for (namespace, method, (verb, resource, subresource)), allowed in zip(asked, answers, strict=True):
         if not allowed:
-            missing.setdefault(namespace, []).append(f"{verb} {resource}/{subresource}")
-    return {
-        namespace: f"this user may not {' and '.join(rights)} in {namespace}" for namespace, rights in missing.items()
-    }
-
-
-def _question(client: KubernetesClient, namespace: str, right: tuple[str, str, str]) -> Callable[[], bool]:
-    verb, resource, subresource = right
-    return lambda: client.permitted(verb, namespace, resource, subresource)
+            missing.setdefault((namespace, method), []).append(f"{verb} {resource}/{subresource}")
+    return {place: f"this user may not {' and '.join(rights)} in {place[0]}" for place, rights in missing.items()}
 
 
 def run_probers(
-    client: KubernetesClient, probers: Sequence[PlannedProber], image: str, patience: Patience, deadline: float
+    client: KubernetesClient, probers: Sequence[PlannedProber], means: Means, patience: Patience, deadline: float
 ) -> list[Report]:
     """All at once; `deadline` is of the monotonic clock. One report each, in the order of the probers."""
-    missing = rights_missing(client, [prober.pod.namespace for prober in probers])
-    reports = [Report(prober, failure=missing.get(prober.pod.namespace, "")) for prober in probers]
-    together([_call(_add, client, report, image, patience) for report in reports if not report.failure])
+    missing = rights_missing(client, [prober.pod.namespace for prober in probers], means.methods)
+    reports = [_by_method(prober, means, missing) for prober in probers]
+    together(
+        [
+            _call(_add, client, report, means.image, patience)
+            for report in reports
+            if report.method == EPHEMERAL_CONTAINER
+        ]
+    )
+    together(
+        [_call(_execute, client, report, patience) for report in reports if report.method == EXEC],
+        at_once=CONCURRENT_EXECUTIONS,
+    )
     pending = [report for report in reports if report.added]
     poll = SHORTEST_POLL
     while pending:
@@ -86,6 +129,45 @@ def run_probers(
         ended, pending = _ended(client, pending, late=time.monotonic() > deadline)
         together([_call(_read, client, report) for report in ended])
     return reports
+
+
+def _by_method(prober: PlannedProber, means: Means, missing: Mapping[tuple[str, str], str]) -> Report:
+    """The first method that can be used in this pod; without one the reasons of all."""
+    reasons: list[str] = []
+    for method in means.methods:
+        reason = missing.get((prober.pod.namespace, method), "")
+        if method == EPHEMERAL_CONTAINER and not reason and prober.pod.probers >= means.most_containers:
+            reason = (
+                f"{prober.pod.identity} holds {prober.pod.probers} ephemeral containers already, and max_ephemeral_containers"
+                f" is {means.most_containers}: they go only with the pod, for example by kubectl rollout restart"
+            )
+        if method == POLICIES_ONLY or not reason:
+            return Report(prober, method, failure="; ".join(reasons) if method == POLICIES_ONLY else "")
+        reasons.append(reason)
+    return Report(prober, failure="; ".join(reasons))
+
+
+def _execute(client: KubernetesClient, report: Report, patience: Patience) -> None:
+    """Run the program with the python3 of the pod's own container."""
+    prober = report.prober
+    containers = [one.get("name", "") for one in prober.pod.manifest["spec"].get("containers") or []]
+    container = prober.workload.container if prober.workload.container in containers else containers[0]
+    command, typed = execution(prober.batch, patience)
+    where = f"{prober.pod.identity}, container {container}"
+    try:
+        said = client.execute(
+            prober.pod.namespace,
+            prober.pod.name,
+            container,
+            command,
+            typed=typed,
+            timeout=patience.deadline + EXECUTION_GRACE,
+        )
+        report.observed = observations(said, prober.batch.run)
+    except KubernetesError as error:
+        report.failure = f"no prober could be run in {where}: {error}"
+    except DamagedFrameError as error:
+        report.failure = f"the report of the prober run in {where} cannot be used: {error}"
 
 
 def _call(function: Callable[..., None], *arguments: Any) -> Callable[[], None]:
@@ -100,7 +182,19 @@ def _add(client: KubernetesClient, report: Report, image: str, patience: Patienc
         client.patch(path, {"spec": {"ephemeralContainers": [container]}})
         report.added = True
     except KubernetesError as error:
-        report.failure = f"no prober could be added to {prober.pod.identity}: {error}"
+        report.failure = f"no prober could be added to {prober.pod.identity}: {_refused(error, prober) or error}"
+
+
+def _refused(error: KubernetesError, prober: PlannedProber) -> str:
+    """Pod Security judges the pod as a whole, so one bad container of before refuses every one after it."""
+    earlier = [one["name"] for one in prober.pod.manifest["spec"].get("ephemeralContainers") or []]
+    bad = [name for name in earlier if f'"{name}"' in str(error)]
+    if error.status != FORBIDDEN or "PodSecurity" not in str(error) or not bad:
+        return ""
+    return (
+        f"its ephemeral container {' and '.join(bad)} violates the Pod Security level of the namespace, which judges the pod"
+        " as a whole and refuses every further one; only replacing the pod removes it"
+    )
 
 
 def _ended(client: KubernetesClient, pending: Sequence[Report], *, late: bool) -> tuple[list[Report], list[Report]]:
@@ -108,7 +202,8 @@ def _ended(client: KubernetesClient, pending: Sequence[Report], *, late: bool) -
     namespaces = sorted({report.prober.pod.namespace for report in pending})
     pods: dict[tuple[str, str], Mapping[str, Any]] = {}
     unseen: dict[str, str] = {}
-    answers = together([_listing(client, namespace) for namespace in namespaces])
+    # One failed poll is no verdict; the deadline is.
+    answers = listings(client, [f"/api/v1/namespaces/{namespace}/pods" for namespace in namespaces])
     for namespace, answer in zip(namespaces, answers, strict=True):
         if isinstance(answer, KubernetesError):
             unseen[namespace] = str(answer)
@@ -140,16 +235,6 @@ def _ended(client: KubernetesClient, pending: Sequence[Report], *, late: bool) -
         else:
             waiting.append(report)
     return ended, waiting
-
-
-def _listing(client: KubernetesClient, namespace: str) -> Callable[[], list[dict[str, Any]] | KubernetesError]:
-    def listing() -> list[dict[str, Any]] | KubernetesError:
-        try:
-            return client.list(f"/api/v1/namespaces/{namespace}/pods")
-        except KubernetesError as error:
-            return error  # one failed poll is no verdict; the deadline is
-
-    return listing
 
 
 def _read(client: KubernetesClient, report: Report) -> None:

@@ -21,7 +21,7 @@ _VOLATILE = ("managedFields", "resourceVersion", "generation", "creationTimestam
 
 
 @dataclass(frozen=True)
-class Place:
+class Record:
     """The ConfigMap."""
 
     namespace: str
@@ -63,14 +63,14 @@ def _meant(item: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: value for key, value in item.items() if key != "status"}, "metadata": metadata}
 
 
-def last_passed(client: KubernetesClient, place: Place, wanted: str) -> str | None:
+def last_passed(client: KubernetesClient, place: Record, wanted: str) -> str | None:
     """When a verification of exactly this passed last; None if it did not."""
     record = client.get(f"{place.path}/{place.name}")
     data = (record or {}).get("data") or {}
     return data.get("passed_at") if data.get("fingerprint") == wanted else None
 
 
-def keep(client: KubernetesClient, place: Place, wanted: str, passed_at: str) -> None:
+def keep(client: KubernetesClient, place: Record, wanted: str, passed_at: str) -> None:
     """Remember that it passed; nothing is remembered of one that did not, and it forgets the one before."""
     data = {"fingerprint": wanted, "passed_at": passed_at}
     if client.get(f"{place.path}/{place.name}") is None:

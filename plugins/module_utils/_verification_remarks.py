@@ -17,6 +17,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_input
 from ansible_collections.azora.platform.plugins.module_utils._verification_kubelets import Counted
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod
 from ansible_collections.azora.platform.plugins.module_utils._verification_policies import PolicyJudgement
+from ansible_collections.azora.platform.plugins.module_utils._verification_services import Services
 from ansible_collections.azora.platform.plugins.module_utils._verification_surroundings import Truth
 
 # From this part of a limit on, little is missing to a failure.
@@ -30,7 +31,9 @@ def remarks(
     *,
     counted: Counted,
     policies: PolicyJudgement,
+    services: Services,
     truth: Truth,
+    waived: Mapping[str, str],
 ) -> list[str]:
     """Sentences; none of them makes a verification fail."""
     sentences = [sentence for report in reports for sentence in _slow_answers(report)]
@@ -49,6 +52,14 @@ def remarks(
     sentences += [
         f"what stands around the workloads of {namespace} is not known: {reason}"
         for namespace, reason in sorted(truth.unread.items())
+    ]
+    sentences += [
+        f"the Services of {namespace} were not tried, only its pods: {reason}"
+        for namespace, reason in sorted(services.unread.items())
+    ]
+    sentences += [
+        f"nothing was sent from {workload}, only its policies were judged: {reason}"
+        for workload, reason in sorted(waived.items())
     ]
     if policies.unread:
         sentences.append(f"whether packets and policies agree is not known: {policies.unread}")

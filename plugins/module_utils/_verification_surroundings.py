@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client import (
     KubernetesClient,
     KubernetesError,
-    together,
+    listings,
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import Workload
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod
@@ -56,7 +56,8 @@ def look_around(
     deployments = [workload for workload in workloads if workload.kind == DEPLOYMENT]
     namespaces = sorted({workload.namespace for workload in deployments})
     wanted = [(namespace, kind, path.format(namespace)) for namespace in namespaces for kind, path in KINDS.items()]
-    *answers, nodes = together([*[_question(client, path) for *_place, path in wanted], lambda: _nodes(client)])
+    answers = listings(client, [path for *_place, path in wanted])
+    nodes = _nodes(client)
     found: dict[str, dict[str, Any]] = {namespace: {} for namespace in namespaces}
     for (namespace, kind, _path), answer in zip(wanted, answers, strict=True):
         if isinstance(answer, KubernetesError):
@@ -88,16 +89,6 @@ def _declared(workload: Workload) -> Declared:
 def _restart(pod: str, count: int) -> Untruth:
     times = "once" if count == 1 else f"{count} times"
     return Untruth("restarts", "no restart", f"restarted {times}", f"pod {pod} restarted {times} while it was verified")
-
-
-def _question(client: KubernetesClient, path: str) -> Callable[[], list[dict[str, Any]] | KubernetesError]:
-    def question() -> list[dict[str, Any]] | KubernetesError:
-        try:
-            return client.list(path)
-        except KubernetesError as error:
-            return error
-
-    return question
 
 
 def _nodes(client: KubernetesClient) -> int | None:

@@ -36,6 +36,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_polic
     PolicyVerdict,
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_probers import Report
+from ansible_collections.azora.platform.plugins.module_utils._verification_services import Services
 from ansible_collections.azora.platform.plugins.module_utils._verification_surroundings import Truth
 
 from ..catalogue.conftest import rendered
@@ -94,14 +95,14 @@ def verified(
         patience=Patience(),
     )
     pods = _pods(order.workloads, world)
-    planned = plan(order.workloads, pods, order.connections, run="5ead0f0e", checks=checks)
+    planned = plan(order.workloads, pods, order.connections, Services(), run="5ead0f0e", checks=checks)
     addresses = {pod.address: identity for identity, found in pods.items() for pod in found}
     reports = [_report(prober, world, order.connections, addresses) for prober in planned.probers]
     evidence = gather(planned, reports, look_only=False)
     rows = order.connections if "connectivity" in checks else []
-    judged = [(row, judge(row, targets_of(row, pods), evidence)) for row in rows]
+    judged = [(row, judge(row, targets_of(row, pods, Services()), evidence)) for row in rows]
     policies = PolicyJudgement([_by_policies(row, world) for row in rows])
-    seen = Seen(pods, reports, evidence, _counted(order.workloads, pods, world), policies, Truth(), judged)
+    seen = Seen(pods, reports, evidence, _counted(order.workloads, pods, world), policies, Services(), Truth(), judged)
     return result(order, seen, 23.9)
 
 
@@ -276,7 +277,7 @@ def _report(
         return Report(prober, failure=world.failed[source].format(pod=prober.pod.identity))
     rows = {(row.source, row.address or row.destination, row.port): row for row in connections if row.source == source}
     report = Report(prober, added=True)
-    for number, (address, port) in enumerate(prober.cells):
+    for number, (address, port, _protocol) in enumerate(prober.cells):
         row = rows[source, addresses.get(address, address), port]
         report.observed.append({"kind": "cell", "id": number, **_seen(row, world)})
     for number, request in enumerate(prober.requests):

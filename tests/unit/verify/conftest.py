@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import http.server
 import json
 import pathlib
@@ -25,6 +26,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.azora.platform.plugins.module_utils import _verification_probers
 
 Answer = Callable[[bytes], bytes]
 # An answer without an error; a test may make it another.
@@ -212,6 +215,8 @@ class FakeKubernetes(http.server.ThreadingHTTPServer):
                 "horizontalpodautoscalers",
             )
         }
+        # Whether the pods' own containers have an interpreter to run a prober with.
+        self.has_python = True
         self.damage: Callable[[str], str] = lambda log: log
         # What a kubelet counts of a probe in one look: passed and failed runs, by the name of the pod.
         self.probe_runs: dict[str, tuple[int, int]] = {}
@@ -265,7 +270,7 @@ class FakeKubernetes(http.server.ThreadingHTTPServer):
             status["state"] = {"waiting": {"reason": self.waiting_reason, "message": "no such image"}}
             return
         program, batch = container["args"]
-        arguments = [*container["command"][1:], program, self._as_seen_by(pod["metadata"]["name"], batch)]
+        arguments = [*container["command"][1:], program, self.as_seen_by(pod["metadata"]["name"], batch)]
 
         def run() -> None:
             ended = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
@@ -275,7 +280,7 @@ class FakeKubernetes(http.server.ThreadingHTTPServer):
 
         threading.Thread(target=run, daemon=True).start()
 
-    def _as_seen_by(self, pod: str, batch: str) -> str:
+    def as_seen_by(self, pod: str, batch: str) -> str:
         """The batch in this pod's network: its own resolver, and what policies close to it."""
         document = json.loads(zlib.decompress(base64.b64decode(batch)))
         for cell in document["cells"]:
@@ -324,6 +329,8 @@ class _ApiHandler(http.server.BaseHTTPRequestHandler):
             self._send({"kind": "PodList", "metadata": {}, "items": items})
         elif parts[-1] == "ephemeralcontainers" and method == "PATCH":
             self._add_container(self.server.pods.get((parts[3], parts[5])), body)
+        elif parts[-1] == "exec":
+            self._execute(parts[5], parse_qs(url.query)["command"])
         elif url.path.endswith("/proxy/metrics/probes"):
             if "get nodes/proxy" in self.server.forbidden:
                 self._send({"kind": "Status", "code": 403, "message": "nodes is forbidden"}, 403)
@@ -343,6 +350,39 @@ class _ApiHandler(http.server.BaseHTTPRequestHandler):
             message = f"the server could not find {url.path}"
             self._send({"kind": "Status", "status": "Failure", "code": 404, "message": message}, 404)
 
+    def _execute(self, pod: str, command: list[str]) -> None:
+        """A command over a websocket (RFC 6455), as v4.channel.k8s.io has it: the first byte of a message is its stream."""
+        guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accepted = hashlib.sha1((self.headers["Sec-WebSocket-Key"] + guid).encode(), usedforsecurity=False).digest()
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", base64.b64encode(accepted).decode())
+        self.send_header("Sec-WebSocket-Protocol", "v4.channel.k8s.io")
+        self.end_headers()
+        self.wfile.flush()
+        program, batch = self._message()[1:].decode().split()
+        typed = f"{program} {self.server.as_seen_by(pod, batch)}\n"
+        interpreter = [sys.executable] if self.server.has_python else ["false"]
+        ended = subprocess.run([*interpreter, *command[1:]], input=typed, capture_output=True, text=True, check=False)
+        self._tell(0x2, b"\x01" + self.server.damage(ended.stdout).encode())
+        self._tell(0x2, b"\x02" + ended.stderr.encode())
+        self._tell(0x2, b"\x03" + json.dumps({"status": "Success" if ended.returncode == 0 else "Failure"}).encode())
+        self._tell(0x8, struct.pack("!H", 1000))
+        self.close_connection = True
+
+    def _message(self) -> bytes:
+        size = self.rfile.read(2)[1] & 0x7F
+        if size == 126:
+            (size,) = struct.unpack("!H", self.rfile.read(2))
+        mask = self.rfile.read(4)
+        return bytes(byte ^ mask[index % 4] for index, byte in enumerate(self.rfile.read(size)))
+
+    def _tell(self, kind: int, message: bytes) -> None:
+        size = bytes([len(message)]) if len(message) < 126 else b"\x7e" + struct.pack("!H", len(message))
+        self.wfile.write(bytes([0x80 | kind]) + size + message)
+        self.wfile.flush()
+
     def _list(self, kind: str) -> None:
         """Of the whole cluster."""
         server = self.server
@@ -357,6 +397,16 @@ class _ApiHandler(http.server.BaseHTTPRequestHandler):
     def _add_container(self, pod: dict[str, Any] | None, body: Any) -> None:
         if pod is None:
             self._send({"kind": "Status", "code": 404, "message": "pods not found"}, 404)
+            return
+        earlier = pod["spec"].get("ephemeralContainers") or []
+        # Pod Security judges a pod as a whole: https://github.com/kubernetes/kubernetes/issues/118961
+        bad = [one["name"] for one in earlier if (one.get("securityContext") or {}).get("privileged")]
+        if bad:
+            message = (
+                f'pods "{pod["metadata"]["name"]}" is forbidden: violates PodSecurity "restricted:latest": privileged'
+                f' (container "{bad[0]}" must not set securityContext.privileged=true)'
+            )
+            self._send({"kind": "Status", "code": 403, "message": message}, 403)
             return
         for container in body["spec"]["ephemeralContainers"]:
             pod["spec"].setdefault("ephemeralContainers", []).append(container)
@@ -385,3 +435,26 @@ def kubernetes_api(
     yield api
     api.shutdown()
     api.server_close()
+
+
+@pytest.fixture
+def platform(
+    kubernetes_api: Any, serve: Callable[..., int], black_hole: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    monkeypatch.setattr(_verification_probers, "LOG_PAUSE", 0.01)
+    from .small_platform import Platform
+
+    return Platform(kubernetes_api, serve, black_hole)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+    """Run a module as Ansible does; its one JSON document."""
+
+    def run(module: Any, *, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+        capsys.readouterr()
+        with patch_module_args({**options, "_ansible_check_mode": check_mode}), pytest.raises(SystemExit):
+            module.main()
+        return dict(json.loads(capsys.readouterr().out))
+
+    return run

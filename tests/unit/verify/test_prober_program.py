@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import pathlib
+import socket
 import ssl
 import subprocess
 import sys
@@ -122,6 +124,44 @@ def test_tls_shakes_hands_with_the_name_asked_for(serve: Serve, certificate: ssl
 
 def test_redis_behind_tls_answers_too(serve: Serve, certificate: ssl.SSLContext) -> None:
     assert probe_cell(port=serve(servers.redis_answer, context=certificate), application="redis")["answer"] == "NOAUTH"
+
+
+@pytest.mark.parametrize(("application", "answered"), [("dns", "DNS"), ("none", None)])
+def test_an_answer_over_udp(name_server: int, application: str, answered: str | None) -> None:
+    """The name server answers whatever it is sent; what is no DNS gets bytes that are none either."""
+    seen = probe_cell(port=name_server, protocol="UDP", application=application)
+    assert (seen["last"], seen["opened"]) == ("open", True)
+    assert seen["answer"] == answered if answered else seen["answer"].endswith(" bytes")
+
+
+def test_a_closed_port_refuses_over_udp_and_a_silent_one_times_out(closed_port: int) -> None:
+    assert probe_cell(port=closed_port, protocol="UDP", expect="blocked")["last"] == "refused"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        seen = probe_cell(port=silent.getsockname()[1], protocol="UDP", expect="blocked")
+    assert (seen["last"], seen["opened"], seen["answer"]) == ("timeout", False, None)
+
+
+def test_sctp_where_the_kernel_has_it_and_else_an_error() -> None:
+    with contextlib.ExitStack() as sockets:
+        try:
+            listener = sockets.enter_context(socket.socket(type=socket.SOCK_STREAM, proto=program.IPPROTO_SCTP))
+        except OSError:
+            seen = probe_cell(port=9, protocol="SCTP", expect="blocked")
+            assert (seen["last"], seen["opened"]) == ("error", False)
+            assert "rotocol not supported" in seen["error"]
+            return
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        assert probe_cell(port=listener.getsockname()[1], protocol="SCTP")["last"] == "open"
+
+
+def test_behind_the_proxy_of_a_mesh_only_an_answer_is_open(serve: Serve) -> None:
+    accepting, answering = serve(lambda _request: b""), serve(servers.http_answer(200, only="/"))
+    mesh = {"mesh": True, "application": "http"}
+    assert probe_cell(port=accepting, expect="blocked", **mesh)["opened"] is False
+    seen = probe_cell(port=answering, expect="blocked", **mesh)
+    assert (seen["opened"], seen["answer"]) == (True, "HTTP 200")
 
 
 def test_what_differs_is_tried_again_until_it_agrees_twice(serve: Serve, closed_port: int) -> None:

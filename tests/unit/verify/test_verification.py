@@ -14,157 +14,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.azora.platform.plugins.module_utils import _verification_probers, _verification_report_files
+from ansible_collections.azora.platform.plugins.module_utils import _verification_report_files
 from ansible_collections.azora.platform.plugins.modules import cluster_info, verify
 
 from . import conftest as servers
+from .small_platform import ALL, OTHER, SHOP, STORE, Platform
 
 pytest.importorskip("kubernetes")
 pytest.importorskip("ansible_collections.kubernetes.core.plugins.module_utils.args_common")
-
-SHOP, STORE, OTHER = "default/shop", "data/pg", "default/other"
-
-
-class Platform:
-    """Two pods of a shop, one PostgreSQL, and another service that may not talk to either."""
-
-    def __init__(self, api: servers.FakeKubernetes, serve: Callable[..., int], black_hole: tuple[str, int]) -> None:
-        self.api, self.serve = api, serve
-        api.black_hole = black_hole
-        self.catch_all: set[str] = set()
-        self.health = {"127.0.0.11": 200, "127.0.0.12": 200, "127.0.0.13": 200}
-        self.http = self._on_all(self.health, self._http)
-        self.sql = serve(servers.postgresql_answer, "127.0.0.21")
-        for name, address in (("shop-a", "127.0.0.11"), ("shop-b", "127.0.0.12"), ("other-a", "127.0.0.13")):
-            self._add_http_pod(name, address)
-        api.add_pod("data", "pg-1", "127.0.0.21", {"cluster": "pg"})
-        # Default deny, but for the one declared connection.
-        shops, others = ("shop-a", "shop-b"), ("other-a",)
-        for pod in shops:
-            self._close(pod, "127.0.0.13", self.http)
-        for pod in others:
-            self._close(pod, "127.0.0.11", self.http)
-            self._close(pod, "127.0.0.12", self.http)
-            self._close(pod, "127.0.0.21", self.sql)
-
-    def _on_all(self, addresses: Any, answer: Callable[[str], servers.Answer]) -> int:
-        port = 0
-        for address in addresses:
-            port = self.serve(answer(address), address, port)
-        return port
-
-    def _http(self, address: str) -> servers.Answer:
-        def answer(request: bytes) -> bytes:  # by what a test makes of its health meanwhile
-            path = request.split(b" ")[1].decode() if address in self.catch_all else "/health"
-            return servers.http_answer(self.health[address], only=path)(request)
-
-        return answer
-
-    def _add_http_pod(self, name: str, address: str) -> None:
-        probe = {
-            "httpGet": {"path": "/health", "port": "http", "scheme": "HTTP"},
-            "periodSeconds": 5,
-            "timeoutSeconds": 1,
-        }
-        ports = [{"name": "http", "containerPort": self.http}]
-        app = name.split("-", maxsplit=1)[0]
-        container = {"name": app, "ports": ports, "readinessProbe": probe, "securityContext": {"runAsUser": 10020}}
-        self.api.add_pod("default", name, address, {"app": app}, spec={"containers": [container]})
-
-    def _close(self, pod: str, address: str, port: int) -> None:
-        self.api.closed.add((pod, address, port))
-
-    def options(self, **changes: Any) -> dict[str, Any]:
-        http = [{"name": "http", "port": self.http, "protocol": "TCP", "application": "http"}]
-        sql = [{"name": "postgresql", "port": self.sql, "protocol": "TCP", "application": "postgresql"}]
-        probes = {"readiness": {"path": "/health", "port": "http", "period_seconds": 5, "timeout_seconds": 1}}
-
-        def service(name: str, replicas: int) -> dict[str, Any]:
-            return {
-                "name": name,
-                "namespace": "default",
-                "kind": "deployment",
-                "selector": {"app": name},
-                "replicas": replicas,
-                "container": name,
-                "probes": probes,
-                "listens": http,
-            }
-
-        def row(source: str, destination: str, allowed: bool) -> dict[str, Any]:
-            store = destination == STORE
-            return {
-                "source": source,
-                "destination": destination,
-                "port": self.sql if store else self.http,
-                "port_name": "postgresql" if store else "http",
-                "protocol": "TCP",
-                "application": "postgresql" if store else "http",
-                "allowed": allowed,
-                "because": "shop uses pg" if allowed else "not declared",
-                "kind": "store" if store else "service",
-            }
-
-        store = {
-            "name": "pg",
-            "namespace": "data",
-            "kind": "store",
-            "selector": {"cluster": "pg"},
-            "replicas": 1,
-            "listens": sql,
-        }
-        return {
-            "host": self.api.url,
-            "api_key": "token",
-            "prober_image": "python:3",
-            "connect_timeout": 0.5,
-            "settle_time": 0.0,
-            "checks": ["probes", "connectivity"],
-            "timeout": 30,
-            "workloads": [service("shop", 2), service("other", 1), store],
-            "connections": [
-                row(SHOP, STORE, True),
-                row(SHOP, OTHER, False),
-                row(OTHER, SHOP, False),
-                row(OTHER, STORE, False),
-            ],
-            **changes,
-        }
-
-    def add_policies(self) -> None:
-        """What the packets of this platform obey."""
-
-        def policy(namespace: str, name: str, **spec: Any) -> dict[str, Any]:
-            return {"metadata": {"namespace": namespace, "name": name}, "spec": {"podSelector": {}, **spec}}
-
-        shop = {"podSelector": {"matchLabels": {"app": "shop"}}, "namespaceSelector": {}}
-        self.api.policies = [
-            policy("default", "default-deny", policyTypes=["Ingress"]),
-            policy("data", "default-deny", policyTypes=["Ingress"]),
-            policy("data", "pg", ingress=[{"from": [shop], "ports": [{"port": self.sql}]}]),
-        ]
-
-
-@pytest.fixture
-def platform(
-    kubernetes_api: Any, serve: Callable[..., int], black_hole: tuple[str, int], monkeypatch: pytest.MonkeyPatch
-) -> Platform:
-    monkeypatch.setattr(_verification_probers, "LOG_PAUSE", 0.01)
-    return Platform(kubernetes_api, serve, black_hole)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
-    """Run a module as Ansible does; its one JSON document."""
-
-    def run(module: Any, *, check_mode: bool = False, **options: Any) -> dict[str, Any]:
-        capsys.readouterr()
-        with patch_module_args({**options, "_ansible_check_mode": check_mode}), pytest.raises(SystemExit):
-            module.main()
-        return dict(json.loads(capsys.readouterr().out))
-
-    return run
 
 
 def test_a_platform_as_declared_passes(platform: Platform, run: Any) -> None:
@@ -369,9 +226,6 @@ def test_a_start_that_nearly_takes_its_budget_is_remarked(platform: Platform, ru
     assert outcome["remarks"] == [
         "pod default/shop-a took 8 s to get ready; its startup probe gives up after 10 s",
     ]
-
-
-ALL = ["probes", "connectivity", "policies"]
 
 
 def add_deployments(platform: Platform) -> None:
@@ -579,6 +433,60 @@ def test_a_missing_right_is_told_by_its_name(platform: Platform, run: Any) -> No
     assert outcome["complete"] is False
 
 
+def test_without_ephemeral_containers_the_prober_runs_in_the_pods_own_container(platform: Platform, run: Any) -> None:
+    platform.api.forbidden = {"patch pods/ephemeralcontainers"}
+    outcome = run(verify, **platform.options(prober_methods=["ephemeral_container", "exec"]))
+    assert outcome["passed"], outcome["msg"]
+    assert [row["verdict"] for row in outcome["connections"]] == ["OPEN", "BLOCKED", "BLOCKED", "BLOCKED"]
+    assert outcome["complete"]
+    assert (outcome["touched_pods"], outcome["summary"]["probers"]) == ([], 0)
+    asked = [path for _method, path, _headers, _body in platform.api.requests if "/exec?" in path]
+    assert len(asked) == 4
+    assert all("container=shop" in path for path in asked if "shop-" in path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "has_python", "reason"),
+    [
+        (lambda log: log[:-100], True, "cannot be used: its log has no end mark"),
+        (lambda log: log, False, "cannot be used: its log has no begin mark"),
+    ],
+)
+def test_what_an_execution_says_counts_only_whole(
+    platform: Platform, run: Any, damage: Any, has_python: bool, reason: str
+) -> None:
+    platform.api.damage, platform.api.has_python = damage, has_python
+    outcome = run(verify, **platform.options(prober_methods=["exec"]))
+    assert {row["verdict"] for row in outcome["connections"]} == {"INCONCLUSIVE"}
+    assert f"the report of the prober run in default/shop-b, container shop {reason}" in outcome["msg"]
+
+
+def test_policies_alone_are_no_proof_but_may_be_enough(platform: Platform, run: Any) -> None:
+    platform.add_policies()
+    platform.api.forbidden = {"patch pods/ephemeralcontainers", "create pods/exec"}
+    ways = ["ephemeral_container", "exec", "policies_only"]
+    outcome = run(verify, **platform.options(checks=ALL, prober_methods=ways))
+    assert {row["verdict"] for row in outcome["connections"]} == {"INCONCLUSIVE"}
+    assert (outcome["passed"], outcome["complete"], outcome["mismatches"]) == (True, False, [])
+    assert outcome["table"][-1].startswith("NOT COMPLETE")
+    assert any("this user may not create pods/exec in default" in remark for remark in outcome["remarks"])
+    del platform.api.policies[2]
+    outcome = run(verify, **platform.options(checks=ALL, prober_methods=ways))
+    assert [one["check"] for one in outcome["mismatches"]] == ["policies"]
+    assert outcome["mismatches"][0]["sentence"].startswith(f"the policies deny {SHOP} to reach {STORE}")
+
+
+def test_a_pod_takes_no_more_ephemeral_containers_than_allowed(platform: Platform, run: Any) -> None:
+    for pod in ("shop-a", "shop-b"):
+        platform.api.pods["default", pod]["spec"]["ephemeralContainers"] = [{"name": "one"}, {"name": "two"}]
+    outcome = run(verify, **platform.options(max_ephemeral_containers=2))
+    assert outcome["touched_pods"] == ["data/pg-1", "default/other-a"]
+    assert "default/shop-b holds 2 ephemeral containers already, and max_ephemeral_containers is 2" in outcome["msg"]
+    both = ["ephemeral_container", "exec"]
+    outcome = run(verify, **platform.options(max_ephemeral_containers=2, prober_methods=both))
+    assert outcome["passed"], outcome["msg"]
+
+
 def test_an_image_that_cannot_be_pulled_is_told_at_once(platform: Platform, run: Any) -> None:
     platform.api.waiting_reason = "ImagePullBackOff"
     outcome = run(verify, **platform.options())
@@ -628,7 +536,7 @@ def test_a_server_that_is_down_is_not_blocked(platform: Platform, run: Any) -> N
     verdicts = {(row["source"], row["destination"]): row["verdict"] for row in outcome["connections"]}
     assert verdicts[SHOP, STORE] == verdicts[OTHER, STORE] == "INCONCLUSIVE"
     told = [one["sentence"] for one in outcome["mismatches"]]
-    nothing = f"nothing listens on port {platform.sql + 1} of {STORE}, not even for itself"
+    nothing = f"nothing listens on port {platform.sql + 1} of {STORE}, not even for itself, or only on 127.0.0.1"
     assert told[0] == f"{nothing}, so 1 connections that should be closed could not be judged"
     assert told[1].startswith(f"whether {SHOP} reaches {STORE}:{platform.sql + 1} (postgresql) is not known")
 

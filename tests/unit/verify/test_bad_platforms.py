@@ -1,0 +1,102 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What goes wrong on clusters: each has a finding of its own, and none of it passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.azora.platform.plugins.modules import verify
+
+from . import conftest as servers
+from .small_platform import ALL, OTHER, SHOP, STORE, Platform
+
+
+def sentences(outcome: dict[str, Any]) -> list[str]:
+    return [mismatch["sentence"] for mismatch in outcome["mismatches"]]
+
+
+def test_an_earlier_ephemeral_container_that_pod_security_refuses(platform: Platform, run: Any) -> None:
+    debugger = {"name": "debugger-x7k2p", "securityContext": {"privileged": True}}
+    platform.api.pods["data", "pg-1"]["spec"]["ephemeralContainers"] = [debugger]
+    outcome = run(verify, **platform.options())
+    assert outcome["failed"]
+    told = [sentence for sentence in sentences(outcome) if "debugger-x7k2p" in sentence]
+    assert told == [
+        "no prober could be added to data/pg-1: its ephemeral container debugger-x7k2p violates the Pod Security level of the"
+        " namespace, which judges the pod as a whole and refuses every further one; only replacing the pod removes it"
+    ]
+
+
+def test_a_network_plugin_that_enforces_nothing(platform: Platform, run: Any) -> None:
+    platform.add_policies()
+    platform.api.closed.clear()
+    outcome = run(verify, **platform.options(checks=ALL))
+    assert outcome["failed"]
+    first = outcome["mismatches"][0]
+    assert first["check"] == "enforcement"
+    assert first["sentence"].startswith("All 3 connections that should be closed are open: policies are not enforced")
+
+
+def test_a_server_that_listens_on_its_loopback_only(platform: Platform, run: Any) -> None:
+    port = platform.serve(servers.http_answer(200), "127.0.0.1")
+    platform.api.pods["default", "other-a"]["spec"]["containers"][0]["ports"][0]["containerPort"] = port
+    options = platform.options()
+    options["workloads"][1]["listens"] = [{"name": "http", "port": port, "protocol": "TCP", "application": "http"}]
+    options["connections"] = [
+        {**row, "port": port, "allowed": True} if row["destination"] == OTHER else row for row in options["connections"]
+    ]
+    platform.api.closed.clear()
+    outcome = run(verify, **options)
+    told = sentences(outcome)
+    assert any(
+        sentence.startswith("pod default/other-a does not pass GET /health on its own address")
+        and "refused" in sentence
+        for sentence in told
+    ), told
+    connection = next(row for row in outcome["connections"] if row["destination"] == OTHER)
+    assert connection["verdict"] == "INCONCLUSIVE"
+    assert connection["reason"] == (
+        f"other-a refuses port {port}, to itself too: nothing listens there, or only on 127.0.0.1"
+    )
+
+
+def test_a_port_name_that_nobody_has(platform: Platform, run: Any) -> None:
+    """In the declaration it is refused before anything is looked at; in a live pod it is found."""
+    options = platform.options(checks=["probes"])
+    options["workloads"][1]["probes"] = {"readiness": {"path": "/health", "port": "web", "period_seconds": 5}}
+    outcome = run(verify, **options)
+    assert outcome["msg"] == (
+        "The verification cannot be done: workloads[1].probes.readiness.port is web, the name of no TCP port in"
+        " workloads[1].listens; known: http."
+    )
+    assert not platform.api.requests
+    (container,) = platform.api.pods["default", "other-a"]["spec"]["containers"]
+    container["readinessProbe"]["httpGet"]["port"] = "web"
+    outcome = run(verify, **platform.options(checks=["probes"]))
+    assert sentences(outcome) == [
+        "the readiness probe of pod default/other-a is not as declared:"
+        f" expected port {platform.http}, found port web, a name no port has"
+    ]
+
+
+def test_a_service_that_leads_to_a_closed_port_of_open_pods(platform: Platform, run: Any) -> None:
+    """The pods answer under their own addresses and not under that of their Service."""
+    platform.api.surroundings["services"].append(
+        {
+            "metadata": {"namespace": "data", "name": "pg-rw"},
+            "spec": {
+                "clusterIP": "127.0.0.31",
+                "clusterIPs": ["127.0.0.31"],
+                "selector": {"cluster": "pg"},
+                "ports": [{"port": 5432, "targetPort": platform.sql, "protocol": "TCP"}],
+            },
+        }
+    )
+    outcome = run(verify, **platform.options())
+    assert sentences(outcome) == [
+        f"{SHOP} cannot reach {STORE}:{platform.sql} (postgresql): expected OPEN, found BLOCKED (refused on the way to the"
+        " Service data/pg-rw at 127.0.0.31:5432, which listens on 5432; each of its pods is OPEN)"
+    ]
