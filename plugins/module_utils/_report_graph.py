@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Union
 
 from ansible_collections.azora.platform.plugins.module_utils._report_markup import Markup, element, joined
 from ansible_collections.azora.platform.plugins.module_utils._report_words import STATES, counted, place, state_of
@@ -69,7 +69,7 @@ class Edge:
     lanes: list[Lane] = field(default_factory=list)
 
 
-Station = Node | Lane
+Station = Union[Node, Lane]  # noqa: UP007  (evaluated at run time)
 
 
 @dataclass
