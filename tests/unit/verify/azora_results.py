@@ -35,7 +35,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_polic
     PolicyJudgement,
     PolicyVerdict,
 )
-from ansible_collections.azora.platform.plugins.module_utils._verification_probers import Report
+from ansible_collections.azora.platform.plugins.module_utils._verification_probers import Means, Report
 from ansible_collections.azora.platform.plugins.module_utils._verification_services import Services
 from ansible_collections.azora.platform.plugins.module_utils._verification_surroundings import Truth
 
@@ -90,7 +90,7 @@ def verified(
     order = Order(
         workloads=workloads_from(_connectivity.verification_workloads(catalogue)),
         connections=connections_from(_connectivity.connections(catalogue, external=external)),
-        prober_image="registry.example/python:3.13-slim",
+        means=Means("python:3"),
         checks=checks,
         patience=Patience(),
     )

@@ -54,7 +54,7 @@ class Platform:
         probe = {
             "httpGet": {"path": "/health", "port": "http", "scheme": "HTTP"},
             "periodSeconds": 5,
-            "timeoutSeconds": 1,
+            "timeoutSeconds": 5,
         }
         ports = [{"name": "http", "containerPort": self.http}]
         app = name.split("-", maxsplit=1)[0]
@@ -67,7 +67,7 @@ class Platform:
     def options(self, **changes: Any) -> dict[str, Any]:
         http = [{"name": "http", "port": self.http, "protocol": "TCP", "application": "http"}]
         sql = [{"name": "postgresql", "port": self.sql, "protocol": "TCP", "application": "postgresql"}]
-        probes = {"readiness": {"path": "/health", "port": "http", "period_seconds": 5, "timeout_seconds": 1}}
+        probes = {"readiness": {"path": "/health", "port": "http", "period_seconds": 5, "timeout_seconds": 5}}
 
         def service(name: str, replicas: int) -> dict[str, Any]:
             return {
