@@ -39,6 +39,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_findi
     pod_findings,
     policy_findings,
     report_findings,
+    service_findings,
     truth_findings,
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import (
@@ -271,6 +272,7 @@ def find(order: Order, seen: Seen) -> list[Finding]:
     )
     findings += policy_findings(seen.judged, seen.policies, seen.evidence.waived, packets_sent=order.sends_packets)
     if "connectivity" in order.checks:
+        findings += service_findings(order.connections, seen.services)
         findings += connection_findings(seen.judged, seen.evidence, seen.policies.verdicts)
     if order.look_only:  # what check mode does not look at is not wrong
         findings = [finding for finding in findings if finding.found != INCONCLUSIVE]

@@ -33,6 +33,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_polic
     PolicyJudgement,
     PolicyVerdict,
 )
+from ansible_collections.azora.platform.plugins.module_utils._verification_services import Services
 from ansible_collections.azora.platform.plugins.module_utils._verification_surroundings import Truth
 
 HEALTHY = range(200, 400)
@@ -361,6 +362,19 @@ def connection_findings(
                 sentence + _explained(connection, verdict, policies),
             )
         )
+    return findings
+
+
+def service_findings(connections: Sequence[Connection], services: Services) -> list[Finding]:
+    """Whoever asks for the Service by its name does not get to a port that none of its ports leads to."""
+    findings = []
+    declared = dict.fromkeys((row.destination, row.port, row.protocol) for row in connections if row.allowed)
+    for destination, port, protocol in declared:
+        if elsewhere := services.astray(destination, port, protocol):
+            reason = f"Services lead to other ports of its pods: {', '.join(elsewhere)}"
+            sentence = f"no Service leads to port {port} of {destination}, which is declared; {reason}"
+            expected = f"a Service that leads to port {port}"
+            findings.append(Finding("connectivity", "*", destination, port, expected, "none", reason, sentence))
     return findings
 
 

@@ -58,8 +58,9 @@ def targets_of(connection: Connection, pods: Mapping[str, Sequence[Pod]], servic
             if pod.ready
         ),
         *(
-            Target(one.place, f"the Service {one.name} at {one.place.address}:{one.place.port}", one.leads_to)
+            Target(place, f"the Service {one.name} at {place.address}:{place.port}", one.leads_to)
             for one in services.before(connection.destination, port, protocol)
+            for place in one.places
         ),
     ]
 

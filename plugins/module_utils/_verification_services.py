@@ -27,27 +27,32 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_pods 
 
 @dataclass(frozen=True)
 class ServicePort:
-    """One address and port of a Service, and the places of the ready pods behind it."""
+    """One port of a Service: the places of the ready pods behind it, and its own, of which a headless one has none."""
 
     name: str
-    place: Place
+    places: tuple[Place, ...]
     leads_to: tuple[Place, ...]
+
+    def leads_to_port(self, port: int, protocol: str) -> bool:
+        return any((place.port, place.protocol) == (port, protocol) for place in self.leads_to)
 
 
 @dataclass
 class Services:
-    """By workload what stands before it, and by namespace why that is not known."""
+    """By workload the ports of the Services before it, and by namespace why they are not known."""
 
     ports: dict[str, list[ServicePort]] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
 
     def before(self, workload: str, port: int, protocol: str) -> list[ServicePort]:
         """Those that lead to this port of the workload's pods."""
-        return [
-            one
-            for one in self.ports.get(workload, [])
-            if one.place.protocol == protocol and any(place.port == port for place in one.leads_to)
-        ]
+        return [one for one in self.ports.get(workload, []) if one.leads_to_port(port, protocol)]
+
+    def astray(self, workload: str, port: int, protocol: str) -> list[str]:
+        """Where the Services before a workload lead instead, if none of them leads to this port."""
+        if self.before(workload, port, protocol):
+            return []
+        return sorted({f"{one.name} to {place.port}" for one in self.ports.get(workload, []) for place in one.leads_to})
 
 
 def read_services(
@@ -72,15 +77,14 @@ def read_services(
 
 
 def service_ports(manifest: Mapping[str, Any], pods: Sequence[Pod]) -> Iterator[ServicePort]:
-    """What a Service offers of these pods. A headless one has no address of its own, and one without selector says not whose."""
+    """What a Service offers of these pods; one without a selector does not say whose addresses it has."""
     spec, metadata = manifest.get("spec") or {}, manifest["metadata"]
     selector = spec.get("selector") or {}
-    addresses = [
-        address for address in spec.get("clusterIPs") or [spec.get("clusterIP")] if address not in (None, "", "None")
-    ]
-    behind = [pod for pod in pods if pod.ready and _selects(selector, pod)]
     if not selector or spec.get("type") == "ExternalName":
         return
+    behind = [pod for pod in pods if pod.ready and _selects(selector, pod)]
+    given = spec.get("clusterIPs") or [spec.get("clusterIP")]
+    addresses = [str(address) for address in given if address not in (None, "", "None")]
     for port in spec.get("ports") or []:
         protocol = str(port.get("protocol") or "TCP")
         leads_to = tuple(
@@ -88,9 +92,9 @@ def service_ports(manifest: Mapping[str, Any], pods: Sequence[Pod]) -> Iterator[
             for pod in behind
             if (number := _target(port, pod, protocol)) is not None
         )
-        for address in addresses if leads_to else ():
-            name = f"{metadata['namespace']}/{metadata['name']}"
-            yield ServicePort(name, Place(str(address), int(port["port"]), protocol), leads_to)
+        if leads_to:
+            places = tuple(Place(address, int(port["port"]), protocol) for address in addresses)
+            yield ServicePort(f"{metadata['namespace']}/{metadata['name']}", places, leads_to)
 
 
 def _selects(selector: Mapping[str, str], pod: Pod) -> bool:

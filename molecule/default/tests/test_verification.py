@@ -60,6 +60,27 @@ def test_a_missing_policy_is_named_by_the_connection_that_no_longer_works(verify
 
 
 @pytest.fixture
+def misled_service(core: kubernetes.client.CoreV1Api) -> Iterator[None]:
+    def lead(port: Any) -> None:
+        ports = [{"op": "replace", "path": "/spec/ports/0/targetPort", "value": port}]
+        core.patch_namespaced_service("course", "default", ports)
+
+    before = core.read_namespaced_service("course", "default").spec.ports[0].target_port
+    lead(8099)
+    yield
+    lead(before)
+
+
+@pytest.mark.usefixtures("misled_service")
+def test_a_service_that_leads_to_another_port_is_named(verify: Play) -> None:
+    finished = verify()
+    assert finished.returncode != 0
+    told = " ".join(finished.stdout.split())
+    assert "no Service leads to port 8080 of default/course, which is declared" in told
+    assert "default/course to 8099" in told
+
+
+@pytest.fixture
 def lawless_node(lab: dict[str, Any]) -> Iterator[str]:
     """A node whose agent hangs, and whose rules are gone."""
     node = lab["nodes"][1]

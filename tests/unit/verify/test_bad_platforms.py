@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from ansible_collections.azora.platform.plugins.modules import verify
 
 from . import conftest as servers
@@ -82,21 +83,36 @@ def test_a_port_name_that_nobody_has(platform: Platform, run: Any) -> None:
     ]
 
 
-def test_a_service_that_leads_to_a_closed_port_of_open_pods(platform: Platform, run: Any) -> None:
+def service(target: int, **spec: Any) -> dict[str, Any]:
+    ports = [{"port": 5432, "targetPort": target, "protocol": "TCP"}]
+    return {
+        "metadata": {"namespace": "data", "name": "pg-rw"},
+        "spec": {"clusterIP": "127.0.0.31", "selector": {"cluster": "pg"}, "ports": ports, **spec},
+    }
+
+
+def test_a_service_that_does_not_lead_to_its_pods(platform: Platform, run: Any) -> None:
     """The pods answer under their own addresses and not under that of their Service."""
-    platform.api.surroundings["services"].append(
-        {
-            "metadata": {"namespace": "data", "name": "pg-rw"},
-            "spec": {
-                "clusterIP": "127.0.0.31",
-                "clusterIPs": ["127.0.0.31"],
-                "selector": {"cluster": "pg"},
-                "ports": [{"port": 5432, "targetPort": platform.sql, "protocol": "TCP"}],
-            },
-        }
-    )
+    platform.api.surroundings["services"].append(service(platform.sql))
     outcome = run(verify, **platform.options())
     assert sentences(outcome) == [
         f"{SHOP} cannot reach {STORE}:{platform.sql} (postgresql): expected OPEN, found BLOCKED (refused on the way to the"
         " Service data/pg-rw at 127.0.0.31:5432, which listens on 5432; each of its pods is OPEN)"
     ]
+
+
+@pytest.mark.parametrize("spec", [{}, {"clusterIP": "None"}])
+def test_a_service_that_leads_to_another_port(platform: Platform, run: Any, spec: dict[str, Any]) -> None:
+    platform.api.surroundings["services"].append(service(6432, **spec))
+    outcome = run(verify, **platform.options())
+    assert sentences(outcome) == [
+        f"no Service leads to port {platform.sql} of {STORE}, which is declared;"
+        " Services lead to other ports of its pods: data/pg-rw to 6432"
+    ]
+
+
+@pytest.mark.parametrize("spec", [{"clusterIP": "None"}, {"selector": {}}, {"selector": {"cluster": "else"}}])
+def test_services_without_an_address_or_pods_are_no_way(platform: Platform, run: Any, spec: dict[str, Any]) -> None:
+    platform.api.surroundings["services"].append(service(platform.sql, **spec))
+    outcome = run(verify, **platform.options())
+    assert outcome["passed"], outcome["msg"]
