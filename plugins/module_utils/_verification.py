@@ -295,6 +295,7 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
     remarked = remarks(
         order.workloads, seen.pods, seen.reports, counted=seen.counted, policies=seen.policies, truth=seen.truth
     )
+    levels = seen.policies.levels if "policies" in order.checks else []
     verdicts = [verdict.verdict for _connection, verdict in seen.judged]
     allowed = sum(connection.allowed for connection, _verdict in seen.judged)
     summary = {
@@ -329,10 +330,16 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         "connections": connections,
         "mismatches": mismatches,
         "remarks": remarked,
+        "policy_levels": levels,
         "unchanged_since": seen.since,
         "touched_pods": sorted(report.prober.pod.identity for report in seen.reports if report.added),
         "table": _report.table(
-            workloads, connections, mismatches, remarked, {**summary, "since": seen.since}, complete=not unseen
+            workloads,
+            connections,
+            mismatches,
+            remarked,
+            {**summary, "since": seen.since, "policy_levels": levels},
+            complete=not unseen,
         ),
     }
 
