@@ -6,15 +6,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.azora.platform.plugins.module_utils._cluster_network_policies import (
+    KIND,
+    stale_cluster_policies,
+)
 from ansible_collections.azora.platform.plugins.module_utils._network_policies import stale_policies
 
 DOCUMENTATION = r"""
 name: stale_network_policies
 author: azora.platform contributors (@azora)
 version_added: 0.1.0
-short_description: NetworkPolicies of a platform that its catalogue no longer asks for
+short_description: Network policies of a platform that its catalogue no longer asks for
 description:
-  - Picks, from NetworkPolicies found in a cluster, those that carry this platform's labels but are not among
+  - Picks, from NetworkPolicies and ClusterNetworkPolicies found in a cluster, those that carry this platform's labels but are not among
     the derived ones.
   - Policies of anybody else are never picked.
 positional: _input, found, derived, namespaces
@@ -26,12 +30,13 @@ options:
     type: dict
     required: true
   found:
-    description: NetworkPolicies as M(kubernetes.core.k8s_info) returns them in RV(kubernetes.core.k8s_info#module:resources).
+    description: Policies of both kinds as M(kubernetes.core.k8s_info) returns them in RV(kubernetes.core.k8s_info#module:resources).
     type: list
     elements: dict
     required: true
   derived:
-    description: NetworkPolicies as P(azora.platform.network_policies#filter) returns them.
+    description:
+      - Policies as P(azora.platform.network_policies#filter) and P(azora.platform.cluster_network_policies#filter) return them.
     type: list
     elements: dict
     required: true
@@ -52,7 +57,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The manifests to delete, with kind, namespace and name only.
+  description: The manifests to delete, with kind, namespace (if they have one) and name only.
   type: list
   elements: dict
   sample: [{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: old-ingress, namespace: azora-es}}]
@@ -65,7 +70,14 @@ def stale_network_policies(
     derived: list[dict[str, Any]],
     namespaces: list[str] | None = None,
 ) -> list[dict[str, Any]]:
-    return stale_policies(catalogue, found, derived, namespaces)
+    def of_cluster(policies: list[dict[str, Any]], *, wanted: bool) -> list[dict[str, Any]]:
+        return [policy for policy in policies if (policy.get("kind") == KIND) is wanted]
+
+    cluster_found, cluster_derived = of_cluster(found, wanted=True), of_cluster(derived, wanted=True)
+    return [
+        *stale_policies(catalogue, of_cluster(found, wanted=False), of_cluster(derived, wanted=False), namespaces),
+        *stale_cluster_policies(catalogue, cluster_found, cluster_derived, namespaces),
+    ]
 
 
 class FilterModule:

@@ -127,7 +127,7 @@ def stale_policies(
     """Of the policies found in the cluster, those of this platform that the catalogue no longer asks for."""
     kept = {_place(policy) for policy in derived}
     looked_at = None if namespaces is None else set(namespaces)
-    marks = _labels(catalogue)
+    marks = policy_labels(catalogue)
     stale = []
     for policy in found:
         labels = policy["metadata"].get("labels") or {}
@@ -420,12 +420,13 @@ def _policy(
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": name, "namespace": namespace, "labels": _labels(catalogue)},
+        "metadata": {"name": name, "namespace": namespace, "labels": policy_labels(catalogue)},
         "spec": {"podSelector": selector, **spec},
     }
 
 
-def _labels(catalogue: Catalogue) -> dict[str, str]:
+def policy_labels(catalogue: Catalogue) -> dict[str, str]:
+    """What marks a policy of this platform; removal looks for nothing else."""
     return {
         PART_OF: catalogue["labels"][PART_OF],
         MANAGED_BY: catalogue["labels"][MANAGED_BY],

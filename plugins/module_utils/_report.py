@@ -115,7 +115,7 @@ def table(
     *,
     complete: bool,
 ) -> list[str]:
-    """Text lines: the workloads, the matrix, the mismatches, remarks, and one line that says how it went."""
+    """Text lines: the workloads, the matrix, the mismatches, remarks, which policies were judged, and how it went."""
     lines = workload_lines(workloads)
     if connections:
         lines += ["", *matrix_lines(connections)]
@@ -132,7 +132,14 @@ def table(
                 break_long_words=False,
                 break_on_hyphens=False,
             )
-    return [*lines, "", conclusion(summary, complete=complete)]
+    return [*lines, "", *_level_lines(summary.get("policy_levels") or []), conclusion(summary, complete=complete)]
+
+
+def _level_lines(levels: Sequence[str]) -> list[str]:
+    if not levels:
+        return []
+    told = f"Policies judged, in their order: {', '.join(levels)}"
+    return [told if len(levels) > 1 else f"{told}; this cluster serves no cluster-level policies"]
 
 
 def conclusion(summary: Mapping[str, Any], *, complete: bool) -> str:

@@ -318,6 +318,7 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         truth=seen.truth,
         waived={source: seen.evidence.silent_sources[source] for source in seen.evidence.waived},
     )
+    levels = seen.policies.levels if "policies" in order.checks else []
     verdicts = [verdict.verdict for _connection, verdict in seen.judged]
     allowed = sum(connection.allowed for connection, _verdict in seen.judged)
     summary = {
@@ -354,9 +355,15 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         "connections": connections,
         "mismatches": mismatches,
         "remarks": remarked,
+        "policy_levels": levels,
         "unchanged_since": seen.since,
         "touched_pods": sorted(report.prober.pod.identity for report in seen.reports if report.added),
         "table": _report.table(
-            workloads, connections, mismatches, remarked, {**summary, "since": seen.since}, complete=not unseen
+            workloads,
+            connections,
+            mismatches,
+            remarked,
+            {**summary, "since": seen.since, "policy_levels": levels},
+            complete=not unseen,
         ),
     }

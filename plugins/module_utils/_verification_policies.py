@@ -13,10 +13,19 @@ from typing import Any
 from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client import KubernetesClient, KubernetesError
 from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client_reachability import read_objects
 from ansible_collections.azora.platform.plugins.module_utils._policy import Cluster
+from ansible_collections.azora.platform.plugins.module_utils._policy_inventory import POLICY_READERS
 from ansible_collections.azora.platform.plugins.module_utils._policy_model import PolicyInputError
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import Connection
 
 ALLOWED = "allowed"
+# In the order in which they decide; a kind of two tiers comes twice.
+LEVELS = (
+    ("ClusterNetworkPolicy", "ClusterNetworkPolicy Admin"),
+    ("AdminNetworkPolicy", "AdminNetworkPolicy"),
+    ("NetworkPolicy", "NetworkPolicy"),
+    ("ClusterNetworkPolicy", "ClusterNetworkPolicy Baseline"),
+    ("BaselineAdminNetworkPolicy", "BaselineAdminNetworkPolicy"),
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,16 @@ class PolicyJudgement:
     not_judged: Sequence[str] = field(default_factory=tuple)
     # What was judged, as lists of the API.
     objects: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def levels(self) -> list[str]:
+        """The levels of policies that this cluster serves and that were judged, whether or not there is a policy of them."""
+        served = {
+            kind
+            for version, kind in POLICY_READERS
+            if any(one["apiVersion"] == version and one["kind"] == f"{kind}List" for one in self.objects)
+        }
+        return [level for kind, level in LEVELS if kind in served]
 
 
 def judge_policies(

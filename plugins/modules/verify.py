@@ -433,6 +433,14 @@ remarks:
   type: list
   elements: str
   sample: ["pod default/user-7d9c5b6f4-x2x8k answered GET /health after 620 ms; its probe's timeout is 1 s"]
+policy_levels:
+  description:
+    - The levels of policies that the cluster serves and that were judged beside the packets, in the order in which they decide.
+    - Empty if O(checks) leaves V(policies) out, or if they could not be judged; RV(remarks) says why.
+  returned: always, unless the verification could not begin
+  type: list
+  elements: str
+  sample: [ClusterNetworkPolicy Admin, NetworkPolicy, ClusterNetworkPolicy Baseline]
 unchanged_since:
   description: When the same was verified with packets and passed; nothing if packets were sent now.
   returned: always, unless the verification could not begin

@@ -16,6 +16,7 @@ from ansible.errors import AnsibleFilterError
 FILTERS = [
     "catalogue_mistakes",
     "catalogue_normalised",
+    "cluster_network_policies",
     "connections",
     "gateway_api_definitions",
     "gateway_policies",
@@ -58,6 +59,15 @@ def test_from_description_to_everything(platform: dict[str, Any], cluster: dict[
     assert call("network_policies", catalogue, cluster, ["azora-es"])[0] in policies
     assert call("stale_network_policies", catalogue, policies, policies) == []
     assert len(call("stale_network_policies", catalogue, policies, [])) == len(policies)
+    assert call("cluster_network_policies", catalogue, cluster) == []
+    floor = call(
+        "cluster_network_policies", catalogue, cluster | {"served_apis": ["policy.networking.k8s.io/v1alpha2"]}
+    )
+    assert len(floor) == len(catalogue["namespaces"])
+    assert call("stale_network_policies", catalogue, [*policies, *floor], [*policies, *floor]) == []
+    assert {one["kind"] for one in call("stale_network_policies", catalogue, [*policies, *floor], policies)} == {
+        "ClusterNetworkPolicy"
+    }
     assert call("namespaces", catalogue, ["azora-es"])[0]["kind"] == "Namespace"
     assert len(call("gateway_routes", catalogue)) == len(call("gateway_api_definitions", catalogue)) == 6
     assert call("gateway_settings", catalogue)["listen_port"] == 8080
@@ -72,8 +82,9 @@ def test_errors_are_sentences(platform: dict[str, Any], cluster: dict[str, Any])
         call("catalogue_normalised", {"name": "empty"})
     with pytest.raises(AnsibleFilterError, match=r"set catalogue_cluster\.pod_cidrs"):
         call("network_policies", catalogue, cluster | {"pod_cidrs": []})
-    with pytest.raises(AnsibleFilterError, match="is not a namespace of the catalogue"):
-        call("namespaces", catalogue, ["nowhere"])
+    for name, rest in {"namespaces": (), "cluster_network_policies": (cluster,)}.items():
+        with pytest.raises(AnsibleFilterError, match="is not a namespace of the catalogue"):
+            call(name, catalogue, *rest, ["nowhere"])
     with pytest.raises(AnsibleFilterError, match="neither a workload nor a store"):
         call("connections", catalogue, ["nobody"])
     with pytest.raises(AnsibleFilterError, match="neither a workload nor a store"):

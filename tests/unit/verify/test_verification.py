@@ -334,6 +334,39 @@ def test_packets_and_policies_agree(platform: Platform, run: Any) -> None:
     assert any("NetworkPolicy data/pg" in sentence for sentence in outcome["connections"][0]["decided_by"])
 
 
+def test_the_levels_of_policies_that_were_judged_are_told(platform: Platform, run: Any) -> None:
+    platform.add_policies()
+    outcome = run(verify, **platform.options(checks=ALL))
+    assert outcome["policy_levels"] == ["NetworkPolicy"]
+    assert outcome["table"][-2] == (
+        "Policies judged, in their order: NetworkPolicy; this cluster serves no cluster-level policies"
+    )
+    version = "policy.networking.k8s.io/v1alpha2"
+    platform.api.objects["/apis"]["groups"] = [
+        {"name": "policy.networking.k8s.io", "versions": [{"groupVersion": version}]}
+    ]
+    platform.api.objects[f"/apis/{version}"] = {
+        "resources": [{"kind": "ClusterNetworkPolicy", "name": "clusternetworkpolicies"}]
+    }
+    # Served is enough: that there is none is also known only to who looked.
+    platform.api.objects[f"/apis/{version}/clusternetworkpolicies"] = {"items": []}
+    outcome = run(verify, **platform.options(checks=ALL))
+    assert outcome["passed"], outcome["mismatches"]
+    assert outcome["policy_levels"] == [
+        "ClusterNetworkPolicy Admin",
+        "NetworkPolicy",
+        "ClusterNetworkPolicy Baseline",
+    ]
+    assert outcome["table"][-2].endswith(": ClusterNetworkPolicy Admin, NetworkPolicy, ClusterNetworkPolicy Baseline")
+
+
+def test_levels_that_were_not_judged_are_not_told(platform: Platform, run: Any) -> None:
+    platform.api.forbidden.add("list networkpolicies")
+    unread = run(verify, **platform.options(checks=ALL))
+    assert unread["policy_levels"] == run(verify, **platform.options())["policy_levels"] == []
+    assert not any(line.startswith("Policies judged") for line in unread["table"])
+
+
 def test_packets_that_do_what_the_policies_deny_are_a_contradiction(platform: Platform, run: Any) -> None:
     platform.add_policies()
     platform.api.closed.discard(("other-a", "127.0.0.21", platform.sql))

@@ -2,8 +2,9 @@
 // GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// Command network-policy-agent enforces NetworkPolicies (networking.k8s.io/v1) for the pods of one lab node with nftables, in the
-// network namespace it runs in. Each change of a policy, pod or namespace leads to one new transaction, usually within 100 ms.
+// Command network-policy-agent enforces NetworkPolicies (networking.k8s.io/v1) and, where they are served, ClusterNetworkPolicies
+// (policy.networking.k8s.io/v1alpha2) for the pods of one lab node with nftables, in the network namespace it runs in. Each change of a
+// policy, pod or namespace leads to one new transaction, usually within 100 ms.
 package main
 
 import (
@@ -20,8 +21,8 @@ import (
 
 	"azora.platform/lab/internal/nftables"
 	"azora.platform/lab/internal/policy"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -36,7 +37,8 @@ const (
 )
 
 func main() {
-	kubeconfig := flag.String("kubeconfig", "", "kubeconfig of an account that may list and watch pods, namespaces, nodes and networkpolicies")
+	kubeconfig := flag.String("kubeconfig", "",
+		"kubeconfig of an account that may list and watch pods, namespaces, nodes, networkpolicies and clusternetworkpolicies")
 	node := flag.String("node", "", "name of the node whose pods are enforced")
 	health := flag.String("health-bind-address", "", "address:port that answers /healthz with 200 while the current rules stand (empty: none)")
 	flag.Parse()
@@ -60,6 +62,7 @@ type agent struct {
 	healthy  atomic.Bool
 	standing string
 	factory  informers.SharedInformerFactory
+	cluster  *clusterPolicies
 }
 
 func run(ctx context.Context, log *slog.Logger, kubeconfig, node, health string) error {
@@ -71,12 +74,12 @@ func run(ctx context.Context, log *slog.Logger, kubeconfig, node, health string)
 	if err != nil {
 		return err
 	}
-	// Rules of an earlier run keep standing while this one starts; where there are none, nothing passes until the policies are known.
-	if !nftables.Stands(ctx, "") {
-		script, _ := nftables.Closed()
-		if err := nftables.Apply(ctx, script); err != nil {
-			return err
-		}
+	dynamicClient, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	if err := keepClosed(ctx); err != nil {
+		return err
 	}
 	a := &agent{log: log, node: node, changed: make(chan struct{}, 1), factory: informers.NewSharedInformerFactory(client, 0)}
 	watched := []cache.SharedIndexInformer{
@@ -85,19 +88,21 @@ func run(ctx context.Context, log *slog.Logger, kubeconfig, node, health string)
 		a.factory.Core().V1().Nodes().Informer(),
 		a.factory.Networking().V1().NetworkPolicies().Informer(),
 	}
+	handler := cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(any) { a.notify() },
+		UpdateFunc: func(any, any) { a.notify() },
+		DeleteFunc: func(any) { a.notify() },
+	}
 	for _, informer := range watched {
-		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-			AddFunc:    func(any) { a.notify() },
-			UpdateFunc: func(any, any) { a.notify() },
-			DeleteFunc: func(any) { a.notify() },
-		})
-		if err != nil {
+		if _, err := informer.AddEventHandler(handler); err != nil {
 			return err
 		}
 	}
+	a.cluster = &clusterPolicies{log: log, discovery: client.Discovery(), client: dynamicClient, handler: handler, changed: a.notify}
 	if health != "" {
 		go a.serveHealth(ctx, health)
 	}
+	go a.cluster.follow(ctx)
 	a.factory.Start(ctx.Done())
 	log.Info("waiting for the API server", "server", config.Host, "node", node)
 	for kind, synced := range a.factory.WaitForCacheSync(ctx.Done()) {
@@ -141,15 +146,32 @@ func (a *agent) enforce(ctx context.Context) error {
 	}
 }
 
+// keepClosed leaves standing rules as they are; where there are none, nothing passes until the policies are known.
+func keepClosed(ctx context.Context) error {
+	if nftables.Stands(ctx, "") {
+		return nil
+	}
+	script, _ := nftables.Closed()
+	return nftables.Apply(ctx, script)
+}
+
 func (a *agent) apply(ctx context.Context) {
-	cluster, podRange, err := a.cluster()
-	if err != nil {
-		a.log.Error("could not read the caches", "error", err)
+	cluster, podRange, known, err := a.read()
+	if err != nil || !known {
+		// What follows the cluster-level policies tells when they are known.
+		if err != nil {
+			a.log.Error("could not read the caches", "error", err)
+		}
+		a.healthy.Store(false)
+		if err := keepClosed(ctx); err != nil {
+			a.log.Error("could not close the node", "error", err)
+		}
 		return
 	}
 	endpoints := policy.Resolve(cluster, a.node)
 	script, generation := nftables.Render(endpoints, podRange)
 	if generation == a.standing {
+		a.healthy.Store(true)
 		return
 	}
 	started := time.Now()
@@ -162,11 +184,15 @@ func (a *agent) apply(ctx context.Context) {
 	}
 	a.standing = generation
 	a.healthy.Store(true)
-	a.log.Info("applied", "pods", len(endpoints), "policies", len(cluster.Policies), "generation", generation,
-		"milliseconds", time.Since(started).Milliseconds())
+	a.log.Info("applied", "pods", len(endpoints), "policies", len(cluster.Policies), "clusterPolicies", len(cluster.ClusterPolicies),
+		"generation", generation, "milliseconds", time.Since(started).Milliseconds())
 }
 
-func (a *agent) cluster() (cluster policy.Cluster, podRange string, err error) {
+// read gives what the API server knows; known is false while it is not clear which cluster-level policies there are.
+func (a *agent) read() (cluster policy.Cluster, podRange string, known bool, err error) {
+	if cluster.ClusterPolicies, known, err = a.cluster.list(); err != nil || !known {
+		return
+	}
 	if cluster.Pods, err = a.factory.Core().V1().Pods().Lister().List(labels.Everything()); err != nil {
 		return
 	}
@@ -176,11 +202,10 @@ func (a *agent) cluster() (cluster policy.Cluster, podRange string, err error) {
 	if cluster.Policies, err = a.factory.Networking().V1().NetworkPolicies().Lister().List(labels.Everything()); err != nil {
 		return
 	}
-	var nodes []*corev1.Node
-	if nodes, err = a.factory.Core().V1().Nodes().Lister().List(labels.Everything()); err != nil {
+	if cluster.Nodes, err = a.factory.Core().V1().Nodes().Lister().List(labels.Everything()); err != nil {
 		return
 	}
-	for _, node := range nodes {
+	for _, node := range cluster.Nodes {
 		if node.Name == a.node {
 			podRange = node.Spec.PodCIDR
 		}

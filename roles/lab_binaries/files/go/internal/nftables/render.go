@@ -46,8 +46,11 @@ func portMatch(ports policy.Ports) string {
 }
 
 // rules of one direction of one pod: what is permitted returns to the next check, everything else is dropped.
-func rules(field string, direction policy.Direction) []string {
-	lines := make([]string, 0, len(direction.Permissions)+1)
+func rules(field string, direction policy.Direction, own bool) []string {
+	lines := make([]string, 0, len(direction.Permissions)+2)
+	if own {
+		lines = append(lines, "ip saddr . ip daddr @hairpin counter return")
+	}
 	for _, permission := range direction.Permissions {
 		lines = append(lines, addressMatch(field, permission.Peers)+portMatch(permission.Ports)+"counter return")
 	}
@@ -58,10 +61,9 @@ func rules(field string, direction policy.Direction) []string {
 // text. podRange is the node's own range of pod addresses: an address in it that belongs to no known pod is closed in both
 // directions, so that a pod cannot speak before its policies are in force.
 func Render(endpoints []policy.Endpoint, podRange string) (script, generation string) {
-	var chains, pods, self, ingress, egress []string
+	var chains, pods, self, hairpin, ingress, egress []string
 	known := map[string]bool{}
-	chain := func(prefix, field string, direction policy.Direction) string {
-		lines := rules(field, direction)
+	chain := func(prefix string, lines []string) string {
 		name := chainName(prefix, lines)
 		if !known[name] {
 			known[name] = true
@@ -74,16 +76,21 @@ func Render(endpoints []policy.Endpoint, podRange string) (script, generation st
 	}
 	for _, endpoint := range endpoints {
 		pods = append(pods, endpoint.Address)
-		self = append(self, endpoint.Address+" . "+endpoint.Address)
-		if endpoint.Ingress.Isolated {
-			ingress = append(ingress, endpoint.Address+" : jump "+chain("ingress", "saddr", endpoint.Ingress))
+		own := hasTiers(endpoint)
+		if own {
+			hairpin = append(hairpin, endpoint.Address+" . "+endpoint.Address)
+		} else {
+			self = append(self, endpoint.Address+" . "+endpoint.Address)
 		}
-		if endpoint.Egress.Isolated {
-			egress = append(egress, endpoint.Address+" : jump "+chain("egress", "daddr", endpoint.Egress))
+		if name := entry(chain, "ingress", "saddr", endpoint.Ingress, own); name != "" {
+			ingress = append(ingress, endpoint.Address+" : jump "+name)
+		}
+		if name := entry(chain, "egress", "daddr", endpoint.Egress, own); name != "" {
+			egress = append(egress, endpoint.Address+" : jump "+name)
 		}
 	}
 
-	lines := chains
+	var lines []string
 	add := func(format string, arguments ...any) { lines = append(lines, fmt.Sprintf(format, arguments...)) }
 	collection := func(kind, name, definition string, elements []string) {
 		add("add %s inet %s %s { type %s; }", kind, Table, name, definition)
@@ -91,6 +98,10 @@ func Render(endpoints []policy.Endpoint, podRange string) (script, generation st
 			add("add element inet %s %s { %s }", Table, name, strings.Join(elements, ", "))
 		}
 	}
+	if len(hairpin) > 0 {
+		collection("set", "hairpin", "ipv4_addr . ipv4_addr", hairpin)
+	}
+	lines = append(lines, chains...)
 	collection("set", "pods", "ipv4_addr", pods)
 	collection("set", "self", "ipv4_addr . ipv4_addr", self)
 	collection("map", "ingress", "ipv4_addr : verdict", ingress)
@@ -99,7 +110,7 @@ func Render(endpoints []policy.Endpoint, podRange string) (script, generation st
 	// addresses; what the node itself sends (the kubelet's probes) is not, and stays untouched, as the API demands.
 	add("add chain inet %s check { type filter hook forward priority filter; policy accept; }", Table)
 	add("add rule inet %s check ct state established,related accept", Table)
-	// A pod always reaches itself, also through a Service.
+	// A pod always reaches itself, also through a Service; but through a Service cluster-level policies are asked first.
 	add("add rule inet %s check ip saddr . ip daddr @self accept", Table)
 	if podRange != "" {
 		add("add rule inet %s check ip saddr %s ip saddr != @pods counter drop", Table, podRange)

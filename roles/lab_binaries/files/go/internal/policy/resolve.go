@@ -2,8 +2,9 @@
 // GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// Package policy turns NetworkPolicies (networking.k8s.io/v1) and the pods and namespaces they select into what one node has to
-// enforce: per pod of the node and direction, the addresses and ports that may pass. It takes and returns plain data.
+// Package policy turns NetworkPolicies (networking.k8s.io/v1), ClusterNetworkPolicies (policy.networking.k8s.io/v1alpha2) and the pods
+// and namespaces they select into what one node has to enforce: per pod of the node and direction, the addresses and ports that may
+// pass. It takes and returns plain data.
 //
 // Source of the semantics: https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/network-policy-v1/
 package policy
@@ -31,10 +32,12 @@ type Permission struct {
 	Ports Ports
 }
 
-// Direction is what one pod may receive or send. Isolated false: no policy selects the pod in this direction, everything passes.
+// Direction is what one pod may receive or send. Isolated false: no NetworkPolicy selects the pod in this direction, everything passes
+// that the tiers of the cluster do not deny. Baseline is empty where Isolated is true.
 type Direction struct {
-	Isolated    bool
-	Permissions []Permission
+	Isolated        bool
+	Permissions     []Permission
+	Admin, Baseline []Rule
 }
 
 // Endpoint is a pod of the node.
@@ -45,9 +48,11 @@ type Endpoint struct {
 
 // Cluster is what the API server knows.
 type Cluster struct {
-	Pods       []*corev1.Pod
-	Namespaces []*corev1.Namespace
-	Policies   []*networkingv1.NetworkPolicy
+	Pods            []*corev1.Pod
+	Namespaces      []*corev1.Namespace
+	Nodes           []*corev1.Node
+	Policies        []*networkingv1.NetworkPolicy
+	ClusterPolicies []*ClusterNetworkPolicy
 }
 
 // Resolve says what the node has to enforce, in a fixed order.
@@ -61,8 +66,8 @@ func Resolve(cluster Cluster, node string) []Endpoint {
 		endpoints = append(endpoints, Endpoint{
 			Pod:     pod.Namespace + "/" + pod.Name,
 			Address: pod.Status.PodIP,
-			Ingress: resolver.ingress(pod),
-			Egress:  resolver.egress(pod),
+			Ingress: resolver.tiers(pod, networkingv1.PolicyTypeIngress, resolver.ingress(pod)),
+			Egress:  resolver.tiers(pod, networkingv1.PolicyTypeEgress, resolver.egress(pod)),
 		})
 	}
 	slices.SortFunc(endpoints, func(a, b Endpoint) int { return cmp.Compare(a.Address, b.Address) })
@@ -70,13 +75,18 @@ func Resolve(cluster Cluster, node string) []Endpoint {
 }
 
 type resolver struct {
-	pods       []*corev1.Pod
-	namespaces map[string]labels.Set
-	policies   []*networkingv1.NetworkPolicy
+	pods            []*corev1.Pod
+	namespaces      map[string]labels.Set
+	nodes           []*corev1.Node
+	policies        []*networkingv1.NetworkPolicy
+	clusterPolicies []*ClusterNetworkPolicy
 }
 
 func newResolver(cluster Cluster) resolver {
-	result := resolver{namespaces: map[string]labels.Set{}, policies: slices.Clone(cluster.Policies)}
+	result := resolver{
+		namespaces: map[string]labels.Set{}, nodes: cluster.Nodes, policies: slices.Clone(cluster.Policies),
+		clusterPolicies: inOrder(cluster.ClusterPolicies),
+	}
 	for _, namespace := range cluster.Namespaces {
 		result.namespaces[namespace.Name] = namespace.Labels
 	}
