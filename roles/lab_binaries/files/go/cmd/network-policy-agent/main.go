@@ -87,8 +87,12 @@ func run(ctx context.Context, log *slog.Logger, kubeconfig, node, health string)
 	}
 	for _, informer := range watched {
 		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-			AddFunc:    func(any) { a.notify() },
-			UpdateFunc: func(any, any) { a.notify() },
+			AddFunc: func(any) { a.notify() },
+			UpdateFunc: func(before, after any) {
+				if policy.Matters(before, after) {
+					a.notify()
+				}
+			},
 			DeleteFunc: func(any) { a.notify() },
 		})
 		if err != nil {
