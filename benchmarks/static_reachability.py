@@ -17,21 +17,19 @@ The last line compares with the second evaluator of the unit tests, which looks 
 from __future__ import annotations
 
 import argparse
-import atexit
 import importlib
 import json
 import pathlib
 import random
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from typing import Any
 
-CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
+from checkout import CHECKOUT, module_utils
+
 REPLICAS = 5
 SERVICES_OF_A_NAMESPACE = 20
 SERVICES_OF_A_NODE = 20
@@ -190,22 +188,11 @@ class Platform:
         return rows
 
 
-def engine() -> Any:
-    """The engine, from this checkout, under the name of the collection."""
-    folder = tempfile.mkdtemp(prefix="azora-benchmark-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    root = pathlib.Path(folder) / "ansible_collections" / "azora"
-    root.mkdir(parents=True)
-    (root / "platform").symlink_to(CHECKOUT, target_is_directory=True)
-    sys.path.insert(0, str(root.parents[1]))
-    return importlib.import_module("ansible_collections.azora.platform.plugins.module_utils._policy")
-
-
 def measured(services: int) -> dict[str, Any]:
     """One size, in this process."""
     platform = Platform(services)
     objects, expected = platform.objects(), platform.expected()
-    policy = engine()
+    policy = module_utils("_policy")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
     cluster = policy.Cluster.from_objects(objects)
@@ -239,7 +226,7 @@ def compared_with_naive(services: int) -> dict[str, Any]:
     """The same question to the second evaluator: every pair of pods, on the ports that occur."""
     platform = Platform(services)
     objects, expected = platform.objects(), platform.expected()
-    policy = engine()
+    policy = module_utils("_policy")
     start = time.perf_counter()
     policy.Cluster.from_objects(objects).difference(expected, mends=0)
     fast = time.perf_counter() - start

@@ -89,8 +89,12 @@ func run(ctx context.Context, log *slog.Logger, kubeconfig, node, health string)
 		a.factory.Networking().V1().NetworkPolicies().Informer(),
 	}
 	handler := cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { a.notify() },
-		UpdateFunc: func(any, any) { a.notify() },
+		AddFunc: func(any) { a.notify() },
+		UpdateFunc: func(before, after any) {
+			if policy.Matters(before, after) {
+				a.notify()
+			}
+		},
 		DeleteFunc: func(any) { a.notify() },
 	}
 	for _, informer := range watched {
