@@ -17,7 +17,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.azora.platform.plugins.module_utils import _report_graph, _report_page
+from ansible_collections.azora.platform.plugins.module_utils import (
+    _report_graph,
+    _report_page,
+    _report_script,
+    _report_style,
+)
 from ansible_collections.azora.platform.plugins.module_utils._report_markup import (
     Markup,
     element,
@@ -81,7 +86,7 @@ SQUARE_MM, SPACE_MM, NAMES_MM, HEADS_MM, MARGINS_MM = 3.9, 1.7, 54.0, 60.0, 26.0
 def html_report(result: Result, occasion: Occasion) -> str:
     rows = result["connections"]
     matrix = Matrix.of(rows)
-    style = _report_page.STYLE + _wide_paper(matrix)
+    style = _report_style.STYLE + _wide_paper(matrix)
     word = headline(result)
     sections = [
         _mismatches(result, matrix),
@@ -91,7 +96,7 @@ def html_report(result: Result, occasion: Occasion) -> str:
         _connections(rows),
     ]
     return string.Template(_report_page.FRAME).substitute(
-        policy=_policy(style, _report_page.SCRIPT),
+        policy=_policy(style, _report_script.SCRIPT),
         generator=escaped(f"{TOOL} {occasion.version}"),
         title=escaped(f"{word}: verification of {occasion.cluster or 'a platform'}, {occasion.time}"),
         class_of_verdict=word.lower(),
@@ -108,7 +113,7 @@ def html_report(result: Result, occasion: Occasion) -> str:
         ),
         data=_data(rows, matrix),
         style=style,
-        script=_report_page.SCRIPT,
+        script=_report_script.SCRIPT,
     )
 
 
@@ -182,7 +187,7 @@ def _wide_paper(matrix: Matrix) -> str:
         return ""
     width = NAMES_MM + len(matrix.columns) * SQUARE_MM + len(matrix.destinations) * SPACE_MM + MARGINS_MM
     height = HEADS_MM + len(matrix.sources) * SQUARE_MM + MARGINS_MM
-    return string.Template(_report_page.STYLE_OF_WIDE_PAPER).substitute(
+    return string.Template(_report_style.STYLE_OF_WIDE_PAPER).substitute(
         width=f"{max(width, 210):.0f}mm", height=f"{max(height, 148):.0f}mm"
     )
 
