@@ -16,7 +16,8 @@ from typing import Any
 from ansible_collections.azora.platform.plugins.module_utils._network_policies import (
     EVERYTHING,
     NAMESPACE_LABEL,
-    PolicyInputError,
+    chosen_namespaces,
+    no_longer_derived,
     policy_labels,
 )
 
@@ -32,11 +33,7 @@ def cluster_network_policies(
     catalogue: Mapping[str, Any], cluster: Mapping[str, Any], namespaces: Iterable[str] | None = None
 ) -> list[dict[str, Any]]:
     """The floor of each of the given namespaces (all of the catalogue's by default); nothing where the API is not served."""
-    owned = sorted(namespace["name"] for namespace in catalogue["namespaces"])
-    wanted = owned if namespaces is None else sorted(set(namespaces))
-    for name in wanted:
-        if name not in owned:
-            raise PolicyInputError(f"{name} is not a namespace of the catalogue; known: {', '.join(owned)}")
+    wanted = sorted(set(chosen_namespaces(catalogue, namespaces)))
     if API_VERSION not in (cluster.get("served_apis") or []):
         return []
     return [_floor(catalogue, name) for name in wanted]
@@ -49,16 +46,12 @@ def stale_cluster_policies(
     namespaces: Iterable[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Of the cluster-level policies found, those of this platform that the catalogue no longer asks for."""
-    kept = {policy["metadata"]["name"] for policy in derived}
     looked_at = None if namespaces is None else {_name(catalogue, namespace) for namespace in namespaces}
-    marks = policy_labels(catalogue)
-    stale = []
-    for policy in found:
-        name, labels = policy["metadata"]["name"], policy["metadata"].get("labels") or {}
-        ours = all(labels.get(key) == value for key, value in marks.items())
-        if ours and name not in kept and (looked_at is None or name in looked_at):
-            stale.append(name)
-    return [{"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name}} for name in sorted(stale)]
+    return [
+        {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name}}
+        for name in sorted(no_longer_derived(catalogue, found, derived, lambda policy: str(policy["metadata"]["name"])))
+        if looked_at is None or name in looked_at
+    ]
 
 
 def _name(catalogue: Mapping[str, Any], namespace: str) -> str:

@@ -13,9 +13,9 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any, TypeVar, Union
 
 from ansible_collections.azora.platform.plugins.module_utils._catalogue import COMPONENT, MANAGED_BY, PART_OF
 from ansible_collections.azora.platform.plugins.module_utils._catalogue_schema import KAFKA, POSTGRESQL, REDIS
@@ -23,6 +23,7 @@ from ansible_collections.azora.platform.plugins.module_utils._catalogue_schema i
 Catalogue = Mapping[str, Any]
 Cluster = Mapping[str, Any]
 Manifest = dict[str, Any]
+Identity = TypeVar("Identity", str, tuple[str, str])
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]  # noqa: UP007  (evaluated at run time)
 
 EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
@@ -99,11 +100,7 @@ class Flow:
 
 def network_policies(catalogue: Catalogue, cluster: Cluster, namespaces: Iterable[str] | None = None) -> list[Manifest]:
     """Every policy of the given namespaces (all of the catalogue's by default), sorted by namespace and name."""
-    owned = [namespace["name"] for namespace in catalogue["namespaces"]]
-    wanted = owned if namespaces is None else list(namespaces)
-    for name in wanted:
-        if name not in owned:
-            raise PolicyInputError(f"{name} is not a namespace of the catalogue; known: {', '.join(owned)}")
+    wanted = chosen_namespaces(catalogue, namespaces)
     policies = [default_deny(catalogue, name) for name in wanted]
     policies += [_allow_dns(catalogue, cluster, name) for name in wanted]
     policies += [
@@ -118,6 +115,16 @@ def network_policies(catalogue: Catalogue, cluster: Cluster, namespaces: Iterabl
     return policies
 
 
+def chosen_namespaces(catalogue: Catalogue, namespaces: Iterable[str] | None) -> list[str]:
+    """The given namespaces, or all of the catalogue's; PolicyInputError names one that is not among those."""
+    owned = [namespace["name"] for namespace in catalogue["namespaces"]]
+    wanted = owned if namespaces is None else list(namespaces)
+    for name in wanted:
+        if name not in owned:
+            raise PolicyInputError(f"{name} is not a namespace of the catalogue; known: {', '.join(owned)}")
+    return wanted
+
+
 def stale_policies(
     catalogue: Catalogue,
     found: Iterable[Mapping[str, Any]],
@@ -125,23 +132,28 @@ def stale_policies(
     namespaces: Iterable[str] | None = None,
 ) -> list[Manifest]:
     """Of the policies found in the cluster, those of this platform that the catalogue no longer asks for."""
-    kept = {_place(policy) for policy in derived}
     looked_at = None if namespaces is None else set(namespaces)
-    marks = policy_labels(catalogue)
-    stale = []
-    for policy in found:
-        labels = policy["metadata"].get("labels") or {}
-        namespace, name = _place(policy)
-        ours = all(labels.get(key) == value for key, value in marks.items())
-        if ours and (namespace, name) not in kept and (looked_at is None or namespace in looked_at):
-            stale.append(
-                {
-                    "apiVersion": "networking.k8s.io/v1",
-                    "kind": "NetworkPolicy",
-                    "metadata": {"name": name, "namespace": namespace},
-                }
-            )
-    return sorted(stale, key=_place)
+    return [
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": name, "namespace": namespace},
+        }
+        for namespace, name in sorted(no_longer_derived(catalogue, found, derived, _place))
+        if looked_at is None or namespace in looked_at
+    ]
+
+
+def no_longer_derived(
+    catalogue: Catalogue,
+    found: Iterable[Mapping[str, Any]],
+    derived: Iterable[Mapping[str, Any]],
+    place: Callable[[Mapping[str, Any]], Identity],
+) -> set[Identity]:
+    """The places, by whatever tells policies of one kind apart, of this platform's policies that are not among the derived ones."""
+    marks = policy_labels(catalogue).items()
+    ours = {place(policy) for policy in found if marks <= (policy["metadata"].get("labels") or {}).items()}
+    return ours - {place(policy) for policy in derived}
 
 
 def default_deny(catalogue: Catalogue, namespace: str) -> Manifest:
