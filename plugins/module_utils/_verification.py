@@ -146,9 +146,10 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
     policies = PolicyJudgement([None] * len(rows))
     if "policies" in order.checks or order.record:
         policies = judge_policies(client, order.given_workloads, rows)
-    services = Services()
-    if order.sends_packets:
-        services = read_services(client, order.workloads, pods)
+    standing = Services()
+    if order.sends_packets or "workloads" in order.checks:
+        standing = read_services(client, order.workloads, pods)
+    services = standing if order.sends_packets else Services()  # the ways that packets take
     print_of_all = ""
     if policies.objects and not order.look_only:
         print_of_all = fingerprint([order.asked, services.ports], pods, policies.objects)
@@ -174,7 +175,9 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
     truth = Truth()
     if "workloads" in order.checks:
         later = pods if order.look_only else read_pods(client, order.workloads)
-        truth = look_around(client, order.workloads, pods, later, datetime.datetime.now(datetime.UTC))
+        truth = look_around(
+            client, order.workloads, pods, later, services=standing, now=datetime.datetime.now(datetime.UTC)
+        )
     evidence = gather(planned, reports, look_only=order.look_only)
     judged = [
         (row, unchanged(row, since) if since else judge(row, targets_of(row, pods, services), evidence)) for row in rows
@@ -190,10 +193,10 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
     return outcome
 
 
-def remembered(client: KubernetesClient, place: Record, wanted: str) -> str | None:
+def remembered(client: KubernetesClient, record: Record, wanted: str) -> str | None:
     """Whoever may not read the record has none."""
     try:
-        return last_passed(client, place, wanted)
+        return last_passed(client, record, wanted)
     except KubernetesError:
         return None
 

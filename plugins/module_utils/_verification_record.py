@@ -63,18 +63,18 @@ def _meant(item: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: value for key, value in item.items() if key != "status"}, "metadata": metadata}
 
 
-def last_passed(client: KubernetesClient, place: Record, wanted: str) -> str | None:
+def last_passed(client: KubernetesClient, record: Record, wanted: str) -> str | None:
     """When a verification of exactly this passed last; None if it did not."""
-    record = client.get(f"{place.path}/{place.name}")
-    data = (record or {}).get("data") or {}
+    found = client.get(f"{record.path}/{record.name}")
+    data = (found or {}).get("data") or {}
     return data.get("passed_at") if data.get("fingerprint") == wanted else None
 
 
-def keep(client: KubernetesClient, place: Record, wanted: str, passed_at: str) -> None:
+def keep(client: KubernetesClient, record: Record, wanted: str, passed_at: str) -> None:
     """Remember that it passed; nothing is remembered of one that did not, and it forgets the one before."""
     data = {"fingerprint": wanted, "passed_at": passed_at}
-    if client.get(f"{place.path}/{place.name}") is None:
-        metadata = {"name": place.name, "namespace": place.namespace, "labels": FIELD_MANAGER_LABELS}
-        client.create(place.path, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    if client.get(f"{record.path}/{record.name}") is None:
+        metadata = {"name": record.name, "namespace": record.namespace, "labels": FIELD_MANAGER_LABELS}
+        client.create(record.path, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
     else:
-        client.patch(f"{place.path}/{place.name}", {"data": data})
+        client.patch(f"{record.path}/{record.name}", {"data": data})

@@ -39,9 +39,10 @@ class ServicePort:
 
 @dataclass
 class Services:
-    """By workload the ports of the Services before it, and by namespace why they are not known."""
+    """By workload the ports of the Services before it; by namespace the Services themselves, or why they are not known."""
 
     ports: dict[str, list[ServicePort]] = field(default_factory=dict)
+    manifests: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
 
     def before(self, workload: str, port: int, protocol: str) -> list[ServicePort]:
@@ -62,16 +63,17 @@ def read_services(
     services = Services()
     namespaces = sorted({workload.namespace for workload in workloads})
     answers = listings(client, [f"/api/v1/namespaces/{namespace}/services" for namespace in namespaces])
-    listed: dict[str, list[dict[str, Any]]] = {}
     for namespace, answer in zip(namespaces, answers, strict=True):
         if isinstance(answer, KubernetesError):
             services.unread[namespace] = str(answer)
         else:
-            listed[namespace] = answer
+            services.manifests[namespace] = answer
     for workload in workloads:
         found = pods.get(workload.identity, ())
         services.ports[workload.identity] = [
-            port for manifest in listed.get(workload.namespace, ()) for port in service_ports(manifest, found)
+            port
+            for manifest in services.manifests.get(workload.namespace, ())
+            for port in service_ports(manifest, found)
         ]
     return services
 

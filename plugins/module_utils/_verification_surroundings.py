@@ -18,6 +18,7 @@ from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client 
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import Workload
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod
+from ansible_collections.azora.platform.plugins.module_utils._verification_services import Services
 from ansible_collections.azora.platform.plugins.module_utils._workload_truth import (
     Declared,
     Surroundings,
@@ -28,7 +29,6 @@ from ansible_collections.azora.platform.plugins.module_utils._workload_truth imp
 
 KINDS = {
     "deployments": "/apis/apps/v1/namespaces/{}/deployments",
-    "services": "/api/v1/namespaces/{}/services",
     "endpoint_slices": "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices",
     "budgets": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
     "autoscalers": "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
@@ -49,6 +49,8 @@ def look_around(
     workloads: Sequence[Workload],
     before: Mapping[str, Sequence[Pod]],
     after: Mapping[str, Sequence[Pod]],
+    *,
+    services: Services,
     now: datetime.datetime,
 ) -> Truth:
     """The Deployments among the workloads, with their pods of now; BEFORE are those of when the verification began."""
@@ -58,7 +60,12 @@ def look_around(
     wanted = [(namespace, kind, path.format(namespace)) for namespace in namespaces for kind, path in KINDS.items()]
     answers = listings(client, [path for *_place, path in wanted])
     nodes = _nodes(client)
-    found: dict[str, dict[str, Any]] = {namespace: {} for namespace in namespaces}
+    found: dict[str, dict[str, Any]] = {
+        namespace: {"services": services.manifests.get(namespace, [])} for namespace in namespaces
+    }
+    truth.unread.update(
+        {namespace: services.unread[namespace] for namespace in namespaces if namespace in services.unread}
+    )
     for (namespace, kind, _path), answer in zip(wanted, answers, strict=True):
         if isinstance(answer, KubernetesError):
             truth.unread[namespace] = str(answer)
