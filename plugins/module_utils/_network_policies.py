@@ -151,8 +151,9 @@ def no_longer_derived(
     place: Callable[[Mapping[str, Any]], Identity],
 ) -> set[Identity]:
     """The places, by whatever tells policies of one kind apart, of this platform's policies that are not among the derived ones."""
-    marks = policy_labels(catalogue).items()
-    ours = {place(policy) for policy in found if marks <= (policy["metadata"].get("labels") or {}).items()}
+    marks = policy_labels(catalogue)
+    labelled = ((policy, policy["metadata"].get("labels") or {}) for policy in found)
+    ours = {place(policy) for policy, labels in labelled if all(labels.get(key) == marks[key] for key in marks)}
     return ours - {place(policy) for policy in derived}
 
 
