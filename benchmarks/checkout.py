@@ -30,5 +30,14 @@ def _link() -> None:
 
 def module_utils(name: str) -> Any:
     """A module of plugins/module_utils."""
+    return _plugin(f"module_utils.{name}")
+
+
+def default_options(module: str) -> dict[str, Any]:
+    """The options of a module of plugins/modules, as they are if nobody says anything."""
+    return {name: option.get("default") for name, option in _plugin(f"modules.{module}").OPTIONS.items()}
+
+
+def _plugin(name: str) -> Any:
     _link()
-    return importlib.import_module(f"ansible_collections.azora.platform.plugins.module_utils.{name}")
+    return importlib.import_module(f"ansible_collections.azora.platform.plugins.{name}")

@@ -36,7 +36,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from checkout import module_utils
+from checkout import default_options, module_utils
 
 SERVICES_OF_A_NAMESPACE = 5
 CALLS = 3
@@ -242,15 +242,8 @@ def wait(done: Callable[[], bool]) -> None:
 def verification(lab: Lab, options: Object, repeat: int) -> Measured:
     """The module's own code, from its options to its result."""
     verify = module_utils("_verification")
-    defaults = {
-        "checks": list(verify.CHECKS),
-        "kubelet_counters": "if_permitted",
-        "untouched": [],
-        "timeout": 120,
-        "connect_timeout": 1.0,
-        "settle_time": 10.0,
-        "concurrency": 128,
-    }
+    # Bare pods, so there is nothing around them to look at.
+    defaults = {**default_options("verify"), "checks": ["probes", "connectivity", "policies"]}
     measured = Measured("verification", len(options["connections"]))
     for _run in range(repeat):
         begun = time.perf_counter()
