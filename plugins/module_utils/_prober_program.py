@@ -8,27 +8,39 @@ It is handed to `python3 -c` as text, so it uses nothing but the standard librar
 imports nothing of this collection, writes no file and needs no privilege. It reports what it observed and judges
 nothing: verdicts are made outside, where the observations of all pods come together.
 
+It runs once in every pod, so its start counts: plain sockets and threads, since asyncio alone takes three times as long to
+import as everything here, and TLS only where it is spoken.
+
 Input: one JSON document (see `run`). Output: a frame on standard output, a begin line, one JSON document a line and
 an end line that carries the count and the checksum of what is between.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
+import heapq
 import json
 import os
 import socket
-import ssl
 import struct
 import sys
+import threading
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+
+# The module typing would take a fifth of the start.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from typing import Any
 
 FRAME = "AZORA-PROBER"
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 4.0
+# An application may take longer than a connection.
+SHORTEST_ANSWER = 2.0
+# Of each thread, in bytes: the usual one of 8 MiB would look large where somebody limits address space.
+STACK = 512 * 1024
 
 # EHOSTUNREACH, ENETUNREACH, EACCES, EPERM: no way, or an ICMP message that says "administratively prohibited".
 UNREACHABLE = (113, 101, 13, 1)
@@ -41,7 +53,7 @@ IPPROTO_SCTP = 132
 
 def failed_connect(error: BaseException) -> str:
     """Name what a connect ended in; only what the kernel says, no interpretation."""
-    if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
+    if isinstance(error, (TimeoutError, socket.timeout)):
         return "timeout"
     if isinstance(error, (ConnectionRefusedError, ConnectionResetError)):
         return "refused"
@@ -50,7 +62,7 @@ def failed_connect(error: BaseException) -> str:
     return "error"
 
 
-async def socket_address(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
+def socket_address(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
     """An address needs no resolver; a name is asked for as any program in this pod would ask."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
@@ -59,58 +71,82 @@ async def socket_address(host: str, port: int) -> tuple[socket.AddressFamily, An
             continue
         return family, (host, port)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise ValueError(f"the name {host} does not resolve ({error.strerror})") from error
     return found[0][0], found[0][4]
 
 
-async def stream_connect(host: str, port: int, timeout: float, protocol: int = socket.IPPROTO_TCP) -> socket.socket:
+def stream_connect(host: str, port: int, timeout: float, protocol: int = socket.IPPROTO_TCP) -> socket.socket:
     """Connect over TCP, or SCTP where the kernel has it, or raise what the kernel said."""
-    family, address = await socket_address(host, port)
+    family, address = socket_address(host, port)
     connection = socket.socket(family, socket.SOCK_STREAM, protocol)
-    connection.setblocking(False)
     try:
-        await asyncio.wait_for(asyncio.get_running_loop().sock_connect(connection, address), timeout)
+        connection.settimeout(timeout)
+        connection.connect(address)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def unverified_tls() -> ssl.SSLContext:
+def tls_over(connection: socket.socket, server_name: str | None) -> ssl.SSLSocket:
+    import ssl  # noqa: PLC0415
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    return context
+    return context.wrap_socket(connection, server_hostname=server_name, do_handshake_on_connect=False)
 
 
 class Conversation:
-    """One connected socket as a pair of streams; always closed."""
+    """One connected socket, that all together may take as long as said; always closed."""
 
-    def __init__(self, connection: socket.socket, tls: bool = False, server_name: str | None = None) -> None:
+    def __init__(
+        self, connection: socket.socket, seconds: float, *, tls: bool = False, server_name: str | None = None
+    ) -> None:
         self.connection = connection
+        self.until = time.monotonic() + seconds
         self.tls = tls
         self.server_name = server_name
 
-    async def __aenter__(self) -> Conversation:
-        options: dict[str, Any] = (
-            {"ssl": unverified_tls(), "server_hostname": self.server_name or ""} if self.tls else {}
-        )
+    def __enter__(self) -> Conversation:
         try:
-            self.reader, self.writer = await asyncio.open_connection(sock=self.connection, **options)
+            if self.tls:
+                wrapped = tls_over(self.connection, self.server_name)
+                self.connection = wrapped
+                self.hurry()
+                wrapped.do_handshake()
         except BaseException:
             self.connection.close()
             raise
         return self
 
-    async def __aexit__(self, *_details: object) -> None:
-        self.writer.transport.abort()
+    def __exit__(self, *_details: object) -> None:
+        self.connection.close()
 
-    async def ask(self, request: bytes, size: int = 512) -> bytes:
-        self.writer.write(request)
-        await self.writer.drain()
-        return await self.reader.read(size)
+    def hurry(self) -> None:
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self.connection.settimeout(left)
+
+    def ask(self, request: bytes, size: int = 512) -> bytes:
+        self.hurry()
+        self.connection.sendall(request)
+        self.hurry()
+        return self.connection.recv(size)
+
+    def read(self, size: int) -> bytes:
+        """Exactly as many bytes."""
+        said = b""
+        while len(said) < size:
+            self.hurry()
+            more = self.connection.recv(size - len(said))
+            if not more:
+                raise ConnectionError("closed in the middle of an answer")
+            said += more
+        return said
 
 
 # ---- applications: each returns what answered, in a word, or None ---------------------------------------------------
@@ -135,24 +171,24 @@ def http_status(answer: bytes) -> int | None:
     return None
 
 
-async def answers_http(connection: socket.socket, cell: dict[str, Any]) -> str | None:
-    async with Conversation(connection) as conversation:
-        status = http_status(await conversation.ask(http_request(cell["host"], cell["port"], cell.get("path") or "/")))
+def answers_http(connection: socket.socket, cell: dict[str, Any]) -> str | None:
+    with Conversation(connection, cell["patience"]) as conversation:
+        status = http_status(conversation.ask(http_request(cell["host"], cell["port"], cell.get("path") or "/")))
     return None if status is None else f"HTTP {status}"
 
 
-async def answers_redis(connection: socket.socket, cell: dict[str, Any]) -> str | None:
+def answers_redis(connection: socket.socket, cell: dict[str, Any]) -> str | None:
     """A server that speaks only TLS closes the plain conversation; it is asked once more in TLS."""
     ping = b"*1\r\n$4\r\nPING\r\n"
     try:
-        async with Conversation(connection) as conversation:
-            answer = redis_answer(await conversation.ask(ping))
+        with Conversation(connection, cell["patience"]) as conversation:
+            answer = redis_answer(conversation.ask(ping))
     except OSError:
         answer = None
     if answer is None:
-        second = await stream_connect(cell["host"], cell["port"], cell["timeout"])
-        async with Conversation(second, tls=True) as conversation:
-            answer = redis_answer(await conversation.ask(ping))
+        second = stream_connect(cell["host"], cell["port"], cell["timeout"])
+        with Conversation(second, cell["patience"], tls=True) as conversation:
+            answer = redis_answer(conversation.ask(ping))
     return answer
 
 
@@ -163,33 +199,33 @@ def redis_answer(answer: bytes) -> str | None:
     return None
 
 
-async def answers_postgresql(connection: socket.socket, _cell: dict[str, Any]) -> str | None:
-    async with Conversation(connection) as conversation:
-        answer = await conversation.ask(struct.pack("!ii", 8, 80877103), 1)
+def answers_postgresql(connection: socket.socket, cell: dict[str, Any]) -> str | None:
+    with Conversation(connection, cell["patience"]) as conversation:
+        answer = conversation.ask(struct.pack("!ii", 8, 80877103), 1)
     return {b"S": "SSLRequest S", b"N": "SSLRequest N"}.get(answer)
 
 
-async def answers_tls(connection: socket.socket, cell: dict[str, Any]) -> str | None:
-    async with Conversation(connection, tls=True, server_name=cell.get("server_name")) as conversation:
-        version: str | None = conversation.writer.get_extra_info("ssl_object").version()
+def answers_tls(connection: socket.socket, cell: dict[str, Any]) -> str | None:
+    with Conversation(connection, cell["patience"], tls=True, server_name=cell.get("server_name")) as conversation:
+        version: str | None = conversation.connection.version()  # type: ignore[attr-defined]
     return version
 
 
-async def answers_kafka(connection: socket.socket, cell: dict[str, Any]) -> str | None:
+def answers_kafka(connection: socket.socket, cell: dict[str, Any]) -> str | None:
     """A listener with TLS shakes hands; one without answers ApiVersions."""
     try:
-        return await answers_tls(connection, cell)
-    except (OSError, asyncio.IncompleteReadError):
+        return answers_tls(connection, cell)
+    except OSError:
         pass
-    second = await stream_connect(cell["host"], cell["port"], cell["timeout"])
+    second = stream_connect(cell["host"], cell["port"], cell["timeout"])
     client = b"azora-verify"
     body = struct.pack("!hhih", 18, 0, 7, len(client)) + client
-    async with Conversation(second) as conversation:
-        answer = await conversation.ask(struct.pack("!i", len(body)) + body)
+    with Conversation(second, cell["patience"]) as conversation:
+        answer = conversation.ask(struct.pack("!i", len(body)) + body)
     return "ApiVersions" if len(answer) >= 8 and answer[4:8] == struct.pack("!i", 7) else None
 
 
-ANSWERS: dict[str, Callable[[socket.socket, dict[str, Any]], Awaitable[str | None]]] = {
+ANSWERS: dict[str, Callable[[socket.socket, dict[str, Any]], str | None]] = {
     "http": answers_http,
     "https": answers_tls,
     "tls": answers_tls,
@@ -202,17 +238,17 @@ ANSWERS: dict[str, Callable[[socket.socket, dict[str, Any]], Awaitable[str | Non
 # ---- cells: retried only while they differ from the expectation -----------------------------------------------------
 
 
-async def observe_cell(cell: dict[str, Any]) -> dict[str, Any]:
+def observe_cell(cell: dict[str, Any]) -> dict[str, Any]:
     """One attempt: what connect ended in and, where an answer is asked for, what answered."""
     seen: dict[str, Any] = {"outcome": "open", "ms": None, "answer": None, "error": None}
     begun = time.monotonic()
     try:
         if cell.get("protocol") == "UDP":
-            seen["answer"] = await udp_exchange(cell)
+            seen["answer"] = udp_exchange(cell)
             seen["ms"] = round((time.monotonic() - begun) * 1000, 1)
             return seen
         protocol = IPPROTO_SCTP if cell.get("protocol") == "SCTP" else socket.IPPROTO_TCP
-        connection = await stream_connect(cell["host"], cell["port"], cell["timeout"], protocol)
+        connection = stream_connect(cell["host"], cell["port"], cell["timeout"], protocol)
     except Exception as error:
         seen["outcome"] = failed_connect(error)
         if seen["outcome"] == "error":
@@ -224,25 +260,24 @@ async def observe_cell(cell: dict[str, Any]) -> dict[str, Any]:
         connection.close()
         return seen
     try:
-        seen["answer"] = await asyncio.wait_for(answers(connection, cell), max(2.0, cell["timeout"]))
+        seen["answer"] = answers(connection, dict(cell, patience=max(SHORTEST_ANSWER, cell["timeout"])))
     except Exception as error:
         seen["error"] = str(error) or type(error).__name__
     return seen
 
 
-async def udp_exchange(cell: dict[str, Any]) -> str:
+def udp_exchange(cell: dict[str, Any]) -> str:
     """Send and wait for whatever comes back; silence is a timeout like any other, and what it means is not said here."""
-    family, address = await socket_address(cell["host"], cell["port"])
+    family, address = socket_address(cell["host"], cell["port"])
     identity = int.from_bytes(os.urandom(2), "big")
     dns = cell.get("application") == "dns"
     question = dns_question("kubernetes.default.svc.cluster.local", identity) if dns else b"azora-verify"
     connection = socket.socket(family, socket.SOCK_DGRAM)
     try:
-        connection.setblocking(False)
+        connection.settimeout(cell["timeout"])
         connection.connect(address)
-        loop = asyncio.get_running_loop()
-        await loop.sock_sendall(connection, question)
-        answer = await asyncio.wait_for(loop.sock_recv(connection, 4096), cell["timeout"])
+        connection.sendall(question)
+        answer = connection.recv(4096)
     finally:
         connection.close()
     if dns and dns_answer(answer, identity) is None:
@@ -262,68 +297,76 @@ def as_expected(cell: dict[str, Any], seen: dict[str, Any]) -> bool:
     return not opened(cell, seen) and seen["outcome"] != "error"
 
 
-async def until_settled(
-    expected: Callable[[dict[str, Any]], bool],
-    attempt: Callable[[], Awaitable[dict[str, Any]]],
-    until: float,
-) -> list[dict[str, Any]]:
-    """Attempt until the result is as expected (twice, when it was not at first) or the time to settle is over."""
-    history: list[dict[str, Any]] = []
-    pause = FIRST_PAUSE
-    agreed = 0
-    while True:
-        history.append(await attempt())
-        agreed = agreed + 1 if expected(history[-1]) else 0
-        if agreed >= (1 if len(history) == 1 else 2):
-            return history
-        if agreed:
-            await asyncio.sleep(FIRST_PAUSE)
-            continue
-        if time.monotonic() + pause > until:
-            return history
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, LONGEST_PAUSE)
+class Watch:
+    """Something to try until it is as expected (twice, when it was not at first) or the time to settle is over."""
+
+    def __init__(
+        self,
+        attempt: Callable[[], dict[str, Any]],
+        expected: Callable[[dict[str, Any]], bool],
+        conclude: Callable[[list[dict[str, Any]], float], dict[str, Any]],
+        until: float,
+    ) -> None:
+        self.attempt, self.expected, self.conclude, self.until = attempt, expected, conclude, until
+        self.history: list[dict[str, Any]] = []
+        self.pause = FIRST_PAUSE
+        self.agreed = 0
+        self.begun = 0.0
+
+    def observe(self) -> float | None:
+        """Try once; when to try again, by the monotonic clock, or None if that was the last time."""
+        self.begun = self.begun or time.monotonic()
+        self.history.append(self.attempt())
+        now = time.monotonic()
+        self.agreed = self.agreed + 1 if self.expected(self.history[-1]) else 0
+        if self.agreed >= (1 if len(self.history) == 1 else 2):
+            return None
+        if self.agreed:
+            return now + FIRST_PAUSE
+        if now + self.pause > self.until:
+            return None
+        due = now + self.pause
+        self.pause = min(self.pause * 2, LONGEST_PAUSE)
+        return due
+
+    def conclusion(self) -> dict[str, Any]:
+        return self.conclude(self.history, time.monotonic() - self.begun)
 
 
-async def watch_cell(cell: dict[str, Any], slots: asyncio.Semaphore, until: float) -> dict[str, Any]:
-    begun = time.monotonic()
+def watch_cell(cell: dict[str, Any], until: float) -> Watch:
+    def conclude(history: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
+        agreed = [as_expected(cell, seen) for seen in history]
+        return {
+            "kind": "cell",
+            "id": cell["id"],
+            "first": history[0]["outcome"],
+            "last": history[-1]["outcome"],
+            "attempts": len(history),
+            "changes": sum(agreed[turn] != agreed[turn - 1] for turn in range(1, len(agreed))),
+            "opened": any(opened(cell, seen) for seen in history),
+            "seconds": round(seconds, 1),
+            "ms": history[-1]["ms"],
+            "answer": history[-1]["answer"],
+            "error": history[-1]["error"],
+        }
 
-    async def attempt() -> dict[str, Any]:
-        async with slots:
-            return await observe_cell(cell)
-
-    history = await until_settled(lambda seen: as_expected(cell, seen), attempt, until)
-    agreed = [as_expected(cell, seen) for seen in history]
-    return {
-        "kind": "cell",
-        "id": cell["id"],
-        "first": history[0]["outcome"],
-        "last": history[-1]["outcome"],
-        "attempts": len(history),
-        "changes": sum(agreed[turn] != agreed[turn - 1] for turn in range(1, len(agreed))),
-        "opened": any(opened(cell, seen) for seen in history),
-        "seconds": round(time.monotonic() - begun, 1),
-        "ms": history[-1]["ms"],
-        "answer": history[-1]["answer"],
-        "error": history[-1]["error"],
-    }
+    return Watch(lambda: observe_cell(cell), lambda seen: as_expected(cell, seen), conclude, until)
 
 
 # ---- probe paths ----------------------------------------------------------------------------------------------------
 
 
-async def observe_request(request: dict[str, Any]) -> dict[str, Any]:
+def observe_request(request: dict[str, Any]) -> dict[str, Any]:
     """GET as the kubelet does: to the pod's own address, within the probe's own timeout, TLS not verified."""
     begun = time.monotonic()
     seen: dict[str, Any] = {"status": None, "error": None, "ms": None}
 
-    async def get() -> int | None:
-        connection = await stream_connect(request["host"], request["port"], request["timeout"])
-        async with Conversation(connection, tls=request["scheme"] == "HTTPS") as conversation:
-            return http_status(await conversation.ask(http_request(request["host"], request["port"], request["path"])))
-
     try:
-        seen["status"] = await asyncio.wait_for(get(), request["timeout"])
+        connection = stream_connect(request["host"], request["port"], request["timeout"])
+        left = request["timeout"] - (time.monotonic() - begun)
+        with Conversation(connection, left, tls=request["scheme"] == "HTTPS") as conversation:
+            answer = conversation.ask(http_request(request["host"], request["port"], request["path"]))
+        seen["status"] = http_status(answer)
         if seen["status"] is None:
             seen["error"] = "answered something that is not HTTP"
     except Exception as error:
@@ -333,23 +376,29 @@ async def observe_request(request: dict[str, Any]) -> dict[str, Any]:
     return seen
 
 
-async def watch_request(request: dict[str, Any], until: float) -> dict[str, Any]:
+def watch_request(request: dict[str, Any], until: float) -> Watch:
     def healthy(seen: dict[str, Any]) -> bool:
         if request.get("absent"):  # one look is enough: nothing gets better by waiting
             return True
         return seen["status"] is not None and 200 <= seen["status"] < 400
 
-    history = await until_settled(healthy, lambda: observe_request(request), until)
-    return dict(history[-1], kind="request", id=request["id"], attempts=len(history), first=history[0]["status"])
+    def conclude(history: list[dict[str, Any]], _seconds: float) -> dict[str, Any]:
+        return dict(history[-1], kind="request", id=request["id"], attempts=len(history), first=history[0]["status"])
+
+    return Watch(lambda: observe_request(request), healthy, conclude, until)
 
 
 # ---- controls: is this pod's network alive, and what does it listen on ----------------------------------------------
 
 
-async def watch_self(host: str, port: int, timeout: float) -> dict[str, Any]:
+def watch_self(host: str, port: int, timeout: float) -> Watch:
     """Connect to the pod's own address: no policy applies to that, so it tells whether something listens."""
-    seen = await observe_cell({"host": host, "port": port, "timeout": timeout})
-    return {"kind": "self", "port": port, "outcome": seen["outcome"], "error": seen["error"]}
+
+    def conclude(history: list[dict[str, Any]], _seconds: float) -> dict[str, Any]:
+        return {"kind": "self", "port": port, "outcome": history[-1]["outcome"], "error": history[-1]["error"]}
+
+    cell = {"host": host, "port": port, "timeout": timeout}
+    return Watch(lambda: observe_cell(cell), lambda _seen: True, conclude, 0.0)
 
 
 def resolver_settings(text: str) -> tuple[list[str], str]:
@@ -381,36 +430,34 @@ def dns_answer(message: bytes, identity: int) -> dict[str, Any] | None:
     return {"code": code, "answers": answers}
 
 
-async def ask_dns(*, server: str, port: int, protocol: str, name: str, timeout: float) -> dict[str, Any] | None:
+def ask_dns(*, server: str, port: int, protocol: str, name: str, timeout: float) -> dict[str, Any] | None:
     identity = int.from_bytes(os.urandom(2), "big")
     question = dns_question(name, identity)
     if protocol == "TCP":
-        connection = await stream_connect(server, port, timeout)
-        async with Conversation(connection) as conversation:
-            conversation.writer.write(struct.pack("!H", len(question)) + question)
-            size = struct.unpack("!H", await conversation.reader.readexactly(2))[0]
-            return dns_answer(await conversation.reader.readexactly(size), identity)
-    loop = asyncio.get_running_loop()
+        with Conversation(stream_connect(server, port, timeout), timeout) as conversation:
+            conversation.hurry()
+            conversation.connection.sendall(struct.pack("!H", len(question)) + question)
+            size = struct.unpack("!H", conversation.read(2))[0]
+            return dns_answer(conversation.read(size), identity)
     family = socket.AF_INET6 if ":" in server else socket.AF_INET
-    connection = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        connection.setblocking(False)
-        connection.connect((server, port))
-        await loop.sock_sendall(connection, question)
-        while True:
-            answer = dns_answer(await loop.sock_recv(connection, 4096), identity)
+    datagrams = socket.socket(family, socket.SOCK_DGRAM)
+    datagrams.settimeout(timeout)
+    datagrams.connect((server, port))
+    with Conversation(datagrams, timeout) as conversation:
+        datagrams.sendall(question)
+        while True:  # an answer to another question may come first
+            conversation.hurry()
+            answer = dns_answer(datagrams.recv(4096), identity)
             if answer is not None:
                 return answer
-    finally:
-        connection.close()
 
 
-async def watch_dns(question: dict[str, Any], timeout: float, until: float) -> dict[str, Any]:
-    async def attempt() -> dict[str, Any]:
+def watch_dns(question: dict[str, Any], timeout: float, until: float) -> Watch:
+    def attempt() -> dict[str, Any]:
         asked = time.monotonic()
         failed: dict[str, Any] = {"outcome": "error", "error": None, "code": None, "answers": 0, "ms": None}
         try:
-            answer = await asyncio.wait_for(ask_dns(**question, timeout=timeout), timeout * 2)
+            answer = ask_dns(**question, timeout=timeout)
         except Exception as error:
             failed["outcome"] = failed_connect(error)
             return dict(failed, error=str(error) or type(error).__name__)
@@ -418,24 +465,73 @@ async def watch_dns(question: dict[str, Any], timeout: float, until: float) -> d
             return dict(failed, error="a message that answers another question")
         return dict(answer, outcome="open", error=None, ms=round((time.monotonic() - asked) * 1000, 1))
 
-    history = await until_settled(lambda seen: seen["outcome"] == "open", attempt, until)
-    return dict(history[-1], **question, kind="dns", attempts=len(history))
+    def conclude(history: list[dict[str, Any]], _seconds: float) -> dict[str, Any]:
+        return dict(history[-1], **question, kind="dns", attempts=len(history))
+
+    return Watch(attempt, lambda seen: seen["outcome"] == "open", conclude, until)
 
 
 # ---- the batch ------------------------------------------------------------------------------------------------------
 
 
-async def run(batch: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
+class Crew:
+    """Threads that take whatever is due, as many at a time as there may be open sockets."""
+
+    def __init__(self, watches: list[Watch], report: Callable[[dict[str, Any]], None]) -> None:
+        self.due = [(0.0, number, watch) for number, watch in enumerate(watches)]
+        self.left = len(watches)
+        self.report = report
+        self.changed = threading.Condition()
+        self.watched = False
+
+    def work(self) -> None:
+        while True:
+            with self.changed:
+                while self.left and not (self.due and self.due[0][0] <= time.monotonic()):
+                    self.wait()
+                if not self.left:
+                    return
+                _when, number, watch = heapq.heappop(self.due)
+                self.changed.notify()
+            again = watch.observe()
+            with self.changed:
+                if again is not None:
+                    heapq.heappush(self.due, (again, number, watch))
+                    if self.due[0][1] == number:
+                        self.changed.notify_all()
+                elif self.left:
+                    self.left -= 1
+                    self.report(watch.conclusion())
+                    if not self.left:
+                        self.changed.notify_all()
+
+    def wait(self) -> None:
+        """One thread watches the clock for all, else every one of them would wake up for each thing that is due."""
+        if self.watched or not self.due:
+            self.changed.wait()
+            return
+        self.watched = True
+        self.changed.wait(max(0.0, self.due[0][0] - time.monotonic()))
+        self.watched = False
+
+    def finish(self, size: int, seconds: float) -> int:
+        """Until everything is reported or the time is over, after which nothing is; how many are missing."""
+        for _turn in range(min(size, self.left)):
+            threading.Thread(target=self.work, daemon=True).start()
+        with self.changed:
+            self.changed.wait_for(lambda: not self.left, seconds)
+            missing, self.left = self.left, 0
+            self.changed.notify_all()
+        return missing
+
+
+def run(batch: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
     """Do everything at once; `report` is called with each finished observation, so a deadline loses only the rest."""
-    slots = asyncio.Semaphore(batch["concurrency"])
+    threading.stack_size(STACK)
     timeout, until = batch["timeout"], time.monotonic() + batch["settle"]
-    work: list[Awaitable[dict[str, Any]]] = []
-    for cell in batch["cells"]:
-        work.append(watch_cell(dict(cell, timeout=timeout), slots, until))
-    for request in batch["requests"]:
-        work.append(watch_request(request, until))
-    for port in batch["self"]["ports"]:
-        work.append(watch_self(batch["self"]["host"], port, timeout))
+    # The controls first: they end soon.
+    watches = [watch_self(batch["self"]["host"], port, timeout) for port in batch["self"]["ports"]]
+    watches += [watch_request(request, until) for request in batch["requests"]]
     dns = batch.get("dns")
     if dns:
         try:
@@ -447,20 +543,11 @@ async def run(batch: dict[str, Any], report: Callable[[dict[str, Any]], None]) -
         for server in servers:
             for protocol in ("UDP", "TCP"):
                 question = {"server": server, "port": dns["port"], "protocol": protocol, "name": name}
-                work.append(watch_dns(question, timeout, until))
-
-    async def finish(one: Awaitable[dict[str, Any]]) -> None:
-        report(await one)
-
-    tasks = [asyncio.ensure_future(finish(one)) for one in work]
-    if tasks:
-        _done, late = await asyncio.wait(tasks, timeout=batch["deadline"])
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if late:
-            seconds = batch["deadline"]
-            report({"kind": "note", "text": f"{len(late)} observations were not finished in {seconds} s"})
+                watches.append(watch_dns(question, timeout, until))
+    watches += [watch_cell(dict(cell, timeout=timeout), until) for cell in batch["cells"]]
+    missing = Crew(watches, report).finish(batch["concurrency"], batch["deadline"])
+    if missing:
+        report({"kind": "note", "text": f"{missing} observations were not finished in {batch['deadline']} s"})
 
 
 def frame(identity: str, documents: list[dict[str, Any]]) -> str:
@@ -475,10 +562,10 @@ def frame(identity: str, documents: list[dict[str, Any]]) -> str:
 def main() -> None:
     batch = json.loads(sys.argv[1])
     documents: list[dict[str, Any]] = []
-    asyncio.run(run(batch, documents.append))
+    run(batch, documents.append)
     sys.stdout.write(frame(batch["run"], documents))
     sys.stdout.flush()
-    # A handshake that hangs in a worker thread (name resolution) must not keep the container running.
+    # A thread that hangs (name resolution) must not keep the container running.
     os._exit(0)
 
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import pathlib
@@ -178,15 +177,18 @@ def test_a_closed_door_that_stays_open_is_tried_until_the_settle_time_is_over(se
     assert seen["attempts"] == 2
 
 
-async def test_a_door_that_opens_and_closes_counts_its_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_door_that_opens_and_closes_counts_its_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = iter(["open", "timeout", "open", "timeout", "timeout"])
-
-    async def observe(_cell: dict[str, Any]) -> dict[str, Any]:
-        return {"outcome": next(outcomes), "ms": None, "answer": None, "error": None}
-
-    monkeypatch.setattr(program, "observe_cell", observe)
+    monkeypatch.setattr(
+        program,
+        "observe_cell",
+        lambda _cell: {"outcome": next(outcomes), "ms": None, "answer": None, "error": None},
+    )
     monkeypatch.setattr(program, "FIRST_PAUSE", 0.01)
-    seen = await program.watch_cell(cell(80, "blocked"), asyncio.Semaphore(1), time.monotonic() + 5)
+    watch = program.watch_cell(cell(80, "blocked"), time.monotonic() + 5)
+    while watch.observe() is not None:
+        pass
+    seen = watch.conclusion()
     assert (seen["first"], seen["last"], seen["changes"], seen["attempts"]) == ("open", "timeout", 3, 5)
 
 
