@@ -7,13 +7,14 @@
     python benchmarks/packets.py --kubeconfig FILE [--services 40] [--repeat 3] [--cyclonus PATH] [--json FILE]
 
 It needs a lab that is booted (make up, or the playbook lab alone). It makes namespaces of five services each. A service is one idle
-pod that listens on two ports; everything is denied but the name servers and, for each service, one port of three others. Every
-ordered pair of services on both ports is a connection, and most of them are closed.
+pod that listens on two ports, and a Service before it; everything is denied but the name servers and, for each service, one port of
+three others. Every ordered pair of services on both ports, at the pod's address and at the Service's, is a connection, and most of
+them are closed.
 
 The verification is the whole of what the module does: it reads the pods, sends the packets, judges the policies, and makes the
 report. Of cyclonus (github.com/mattfenwick/cyclonus, which is no part of this collection) only the time in which it probes counts.
-It runs twice, with a timeout of 1 s and as it comes (10 s), on these very pods; its connections are the same, and those of each pod
-to itself. As it comes it takes long, so it looks at the first namespaces only: nearly every connection is closed and waits for its
+It runs with a timeout of 1 s and as it comes (10 s), each time once for the pods' addresses and once for the Services', on these very
+pods; its connections are the same, and those of each pod to itself. As it comes it takes long, so it looks at the first namespaces only: nearly every connection is closed and waits for its
 timeout, whatever their number.
 
 All that was made is deleted in the end, also after an error.
@@ -41,6 +42,8 @@ from checkout import default_options, module_utils
 SERVICES_OF_A_NAMESPACE = 5
 CALLS = 3
 PORTS = (8080, 9090)
+# A destination's addresses, as cyclonus calls them: its pod's, and that of the Service before it.
+WAYS = ("pod-ip", "service-ip")
 PATIENCE = 180
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 # Cyclonus runs its client in the container of this name.
@@ -98,6 +101,21 @@ class Platform:
                             "ports": [{"containerPort": port} for port in PORTS],
                         }
                     ],
+                },
+            }
+            for namespace, name in self.services
+        ]
+
+    def services_before(self) -> list[Object]:
+        """The Kubernetes objects of that kind."""
+        return [
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"name": name, "namespace": namespace},
+                "spec": {
+                    "selector": {"pod": name},
+                    "ports": [{"name": f"port-{port}", "port": port} for port in PORTS],
                 },
             }
             for namespace, name in self.services
@@ -192,9 +210,10 @@ class Lab:
                 namespace = policy["metadata"]["namespace"]
                 self.create(f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies", [policy])
             pods = platform.pods(image)
-            self.together(
-                [self.creating(f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods", pod) for pod in pods]
-            )
+            for kind, objects in (("services", platform.services_before()), ("pods", pods)):
+                self.together(
+                    [self.creating(f"/api/v1/namespaces/{one['metadata']['namespace']}/{kind}", one) for one in objects]
+                )
             wait(lambda: self.ready(platform) == len(pods))
             yield
         finally:
@@ -244,7 +263,7 @@ def verification(lab: Lab, options: Object, repeat: int) -> Measured:
     verify = module_utils("_verification")
     # Bare pods, so there is nothing around them to look at.
     defaults = {**default_options("verify"), "checks": ["probes", "connectivity", "policies"]}
-    measured = Measured("verification", len(options["connections"]))
+    measured = Measured("verification", len(options["connections"]) * len(WAYS))
     for _run in range(repeat):
         begun = time.perf_counter()
         outcome = verify.verify(lab.client, verify.order_from({**defaults, **options}, look_only=False))
@@ -257,20 +276,32 @@ def verification(lab: Lab, options: Object, repeat: int) -> Measured:
 
 
 def cyclonus(program: str, lab: Lab, platform: Platform, parts: int, timeout: int | None) -> Measured:
-    """`cyclonus probe` on the pods of the first namespaces; without a timeout, as it comes."""
+    """`cyclonus probe` on the pods of the first namespaces, way by way; without a timeout, as it comes."""
     namespaces = platform.namespaces[: parts or None]
+    what = f"cyclonus, timeout {timeout} s" if timeout else "cyclonus as it comes"
+    measured = Measured(what, (len(namespaces) * len(platform.names)) ** 2 * len(PORTS) * len(WAYS))
+    probed = [_probed(program, lab, platform.names, namespaces, way=way, timeout=timeout) for way in WAYS]
+    measured.seconds.append(sum(seconds for seconds, _wrong, _pairs in probed))
+    wrong, pairs = sum(one[1] for one in probed), sum(one[2] for one in probed)
+    part = f"{len(namespaces)} of {len(platform.namespaces)} namespaces"
+    measured.remark = f"{part}: of {pairs} pairs of pods, {wrong} not as the policies say"
+    return measured
+
+
+def _probed(
+    program: str, lab: Lab, names: Sequence[str], namespaces: Sequence[str], *, way: str, timeout: int | None
+) -> tuple[float, int, int]:
+    """The seconds in which it probed, and of how many pairs of pods how many were not as it expected."""
     arguments = [
         "probe",
         *("--server-namespace", ",".join(namespaces)),
-        *("--server-pod", ",".join(platform.names)),
+        *("--server-pod", ",".join(names)),
         *("--server-port", ",".join(str(port) for port in PORTS)),
         *("--server-protocol", "TCP"),
-        *("--probe-mode", "pod-ip"),
+        *("--probe-mode", way),
         "--ignore-loopback",
         *(["--job-timeout-seconds", str(timeout)] if timeout else []),
     ]
-    what = f"cyclonus, timeout {timeout} s" if timeout else "cyclonus as it comes"
-    measured = Measured(what, (len(namespaces) * len(platform.names)) ** 2 * len(PORTS))
     process = subprocess.Popen(
         [program, *arguments],
         env={**os.environ, "KUBECONFIG": lab.kubeconfig},
@@ -292,11 +323,8 @@ def cyclonus(program: str, lab: Lab, platform: Platform, parts: int, timeout: in
     compared = re.search(r"(\d+) wrong, \d+ ignored, (\d+) correct", "".join(lines))
     if not ended or compared is None:
         raise SystemExit("Cyclonus did not probe:\n" + "".join(lines[-20:]))
-    measured.seconds.append(ended - begun)
-    wrong, correct = compared.groups()
-    part = f"{len(namespaces)} of {len(platform.namespaces)} namespaces"
-    measured.remark = f"{part}: of {int(wrong) + int(correct)} pairs of pods, {wrong} not as the policies say"
-    return measured
+    wrong, correct = (int(number) for number in compared.groups())
+    return ended - begun, wrong, wrong + correct
 
 
 def table(lines: Sequence[Measured]) -> list[str]:
