@@ -10,6 +10,7 @@ Nothing here talks to a cluster. The program itself is `_prober_program`, a file
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import zlib
@@ -47,7 +48,7 @@ class Patience:
     connect: float = 1.0
     settle: float = 10.0
     deadline: float = 30.0
-    concurrency: int = 128
+    concurrency: int = 256
 
 
 @dataclass
@@ -89,6 +90,11 @@ def program_source() -> str:
     return source.decode() if isinstance(source, bytes) else str(source)
 
 
+@functools.cache
+def packed_program() -> str:
+    return packed(program_source())
+
+
 def packed(text: str) -> str:
     argument = base64.b64encode(zlib.compress(text.encode(), 9)).decode()
     if len(argument) > LONGEST_ARGUMENT:
@@ -108,7 +114,7 @@ def ephemeral_container(
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-I", "-S", "-c", LOADER],
-        "args": [packed(program_source()), packed(_document(batch, patience))],
+        "args": [packed_program(), packed(_document(batch, patience))],
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -124,7 +130,7 @@ def ephemeral_container(
 def execution(batch: Batch, patience: Patience) -> tuple[list[str], str]:
     """The command to run in a pod that has python3, and what to type to it."""
     command = ["python3", "-I", "-S", "-c", TYPED_LOADER]
-    return command, f"{packed(program_source())} {packed(_document(batch, patience))}\n"
+    return command, f"{packed_program()} {packed(_document(batch, patience))}\n"
 
 
 def _document(batch: Batch, patience: Patience) -> str:

@@ -17,10 +17,12 @@ an end line that carries the count and the checksum of what is between.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import heapq
 import json
 import os
+import select
 import socket
 import struct
 import sys
@@ -31,7 +33,7 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 FRAME = "AZORA-PROBER"
@@ -316,7 +318,11 @@ class Watch:
     def observe(self) -> float | None:
         """Try once; when to try again, by the monotonic clock, or None if that was the last time."""
         self.begun = self.begun or time.monotonic()
-        self.history.append(self.attempt())
+        return self.weigh(self.attempt())
+
+    def weigh(self, seen: dict[str, Any]) -> float | None:
+        """What has been observed, by whomever; returns as `observe`."""
+        self.history.append(seen)
         now = time.monotonic()
         self.agreed = self.agreed + 1 if self.expected(self.history[-1]) else 0
         if self.agreed >= (1 if len(self.history) == 1 else 2):
@@ -475,12 +481,22 @@ def watch_dns(question: dict[str, Any], timeout: float, until: float) -> Watch:
 
 
 class Crew:
-    """Threads that take whatever is due, as many at a time as there may be open sockets."""
+    """Threads that take whatever is due, as many at a time as there may be open sockets; and one sweep for the plain ones."""
 
-    def __init__(self, watches: list[Watch], report: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        watches: list[Watch],
+        plain: list[tuple[dict[str, Any], Watch]],
+        report: Callable[[dict[str, Any]], None],
+        size: int,
+    ) -> None:
         self.due = [(0.0, number, watch) for number, watch in enumerate(watches)]
-        self.left = len(watches)
+        self.plain = plain
+        self.numbered = len(watches)
+        self.left = len(watches) + len(plain)
         self.report = report
+        self.size = size
+        self.hired = 0
         self.changed = threading.Condition()
         self.watched = False
 
@@ -495,15 +511,19 @@ class Crew:
                 self.changed.notify()
             again = watch.observe()
             with self.changed:
-                if again is not None:
-                    heapq.heappush(self.due, (again, number, watch))
-                    if self.due[0][1] == number:
-                        self.changed.notify_all()
-                elif self.left:
-                    self.left -= 1
-                    self.report(watch.conclusion())
-                    if not self.left:
-                        self.changed.notify_all()
+                self.take(number, watch, again)
+
+    def take(self, number: int, watch: Watch, again: float | None) -> None:
+        """What has been tried once more: to be tried again at that time, or done."""
+        if again is not None:
+            heapq.heappush(self.due, (again, number, watch))
+            if self.due[0][1] == number:
+                self.changed.notify_all()
+        elif self.left:
+            self.left -= 1
+            self.report(watch.conclusion())
+            if not self.left:
+                self.changed.notify_all()
 
     def wait(self) -> None:
         """One thread watches the clock for all, else every one of them would wake up for each thing that is due."""
@@ -514,21 +534,103 @@ class Crew:
         self.changed.wait(max(0.0, self.due[0][0] - time.monotonic()))
         self.watched = False
 
-    def finish(self, size: int, seconds: float) -> int:
-        """Until everything is reported or the time is over, after which nothing is; how many are missing."""
-        for _turn in range(min(size, self.left)):
+    def hire(self, wanted: int) -> None:
+        """As many threads as there is something to try, if they may be that many."""
+        for _turn in range(min(self.size, wanted) - self.hired):
             threading.Thread(target=self.work, daemon=True).start()
+            self.hired += 1
+
+    def sweep(self, until: float) -> None:
+        """The first attempt of what is only a connection over TCP to an address, without a thread for each.
+
+        In default deny that is nearly everything, and nearly all of it is over with that.
+        """
+        plain = self.plain
+        at_once = max(1, self.size - self.hired)
+        while plain and time.monotonic() < until:
+            now, plain = plain[:at_once], plain[at_once:]
+            for watch, seen in connect_together(now, until):
+                self.numbered += 1
+                with self.changed:
+                    self.take(self.numbered, watch, watch.weigh(seen))
+
+    def finish(self, until: float) -> int:
+        """Until everything is reported or the time is over, after which nothing is; how many are missing."""
         with self.changed:
-            self.changed.wait_for(lambda: not self.left, seconds)
+            self.changed.wait_for(lambda: not self.left, max(0.0, until - time.monotonic()))
             missing, self.left = self.left, 0
             self.changed.notify_all()
         return missing
 
 
+def is_plain(cell: dict[str, Any]) -> bool:
+    """Whether it is a connection over TCP to an address, and nothing is asked once that is open."""
+    if cell.get("protocol", "TCP") != "TCP" or ANSWERS.get(cell.get("application") or ""):
+        return False
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in cell["host"] else socket.AF_INET, cell["host"])
+    except OSError:
+        return False
+    return True
+
+
+def connect_together(plain: list[tuple[dict[str, Any], Watch]], until: float) -> Iterator[tuple[Watch, dict[str, Any]]]:
+    """Connect to all at a time; what each ended in, in the order in which they end, and nothing after the given time."""
+    poll = select.poll()
+    waiting: dict[int, tuple[float, socket.socket, Watch]] = {}
+
+    def ended(begun: float, watch: Watch, number: int) -> tuple[Watch, dict[str, Any]]:
+        seen: dict[str, Any] = {"outcome": "open", "ms": None, "answer": None, "error": None}
+        if not number:
+            seen["ms"] = round((time.monotonic() - begun) * 1000, 1)
+            return watch, seen
+        error = OSError(number, os.strerror(number))
+        seen["outcome"] = failed_connect(error)
+        if seen["outcome"] == "error":
+            seen["error"] = str(error)
+        return watch, seen
+
+    try:
+        for cell, watch in plain:
+            watch.begun = time.monotonic()
+            try:
+                family, address = socket_address(cell["host"], cell["port"])
+                connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            except OSError as error:
+                yield ended(watch.begun, watch, error.errno or errno.EIO)
+                continue
+            number = connection.connect_ex(address)
+            if number != errno.EINPROGRESS:
+                connection.close()
+                yield ended(watch.begun, watch, number)
+                continue
+            waiting[connection.fileno()] = watch.begun + cell["timeout"], connection, watch
+            poll.register(connection, select.POLLOUT)
+        while waiting and time.monotonic() < until:
+            # In the order in which they were begun, and all with the same patience.
+            soonest = next(iter(waiting.values()))[0]
+            for descriptor, _event in poll.poll(max(0.0, min(soonest, until) - time.monotonic()) * 1000):
+                _until, connection, watch = waiting.pop(descriptor)
+                poll.unregister(descriptor)
+                number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                connection.close()
+                yield ended(watch.begun, watch, number)
+            now = time.monotonic()
+            for descriptor in [one for one, (until, _connection, _watch) in waiting.items() if until <= now]:
+                _until, connection, watch = waiting.pop(descriptor)
+                poll.unregister(descriptor)
+                connection.close()
+                yield ended(watch.begun, watch, errno.ETIMEDOUT)
+    finally:
+        for _until, connection, _watch in waiting.values():
+            connection.close()
+
+
 def run(batch: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
     """Do everything at once; `report` is called with each finished observation, so a deadline loses only the rest."""
     threading.stack_size(STACK)
-    timeout, until = batch["timeout"], time.monotonic() + batch["settle"]
+    begun = time.monotonic()
+    timeout, until, end = batch["timeout"], begun + batch["settle"], begun + batch["deadline"]
     # The controls first: they end soon.
     watches = [watch_self(batch["self"]["host"], port, timeout) for port in batch["self"]["ports"]]
     watches += [watch_request(request, until) for request in batch["requests"]]
@@ -544,8 +646,14 @@ def run(batch: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None
             for protocol in ("UDP", "TCP"):
                 question = {"server": server, "port": dns["port"], "protocol": protocol, "name": name}
                 watches.append(watch_dns(question, timeout, until))
-    watches += [watch_cell(dict(cell, timeout=timeout), until) for cell in batch["cells"]]
-    missing = Crew(watches, report).finish(batch["concurrency"], batch["deadline"])
+    cells = [dict(cell, timeout=timeout) for cell in batch["cells"]]
+    watches += [watch_cell(cell, until) for cell in cells if not is_plain(cell)]
+    plain = [(cell, watch_cell(cell, until)) for cell in cells if is_plain(cell)]
+    crew = Crew(watches, plain, report, batch["concurrency"])
+    crew.hire(len(watches))
+    crew.sweep(end)
+    crew.hire(crew.left)
+    missing = crew.finish(end)
     if missing:
         report({"kind": "note", "text": f"{missing} observations were not finished in {batch['deadline']} s"})
 

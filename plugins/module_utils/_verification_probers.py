@@ -48,7 +48,7 @@ FORBIDDEN = 403
 # Beyond the prober's own deadline, for its start.
 EXECUTION_GRACE = 15.0
 SHORTEST_POLL = 0.4
-LONGEST_POLL = 2.0
+LONGEST_POLL = 1.0
 # The end of a log reaches the kubelet's file a moment after the container's end.
 LOG_READINGS = 5
 LOG_PAUSE = 0.3

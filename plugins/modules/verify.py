@@ -170,7 +170,7 @@ options:
     description:
       - How many connections one prober opens at a time.
     type: int
-    default: 128
+    default: 256
   report_path:
     description:
       - Where to write reports of the result, on the host on which the module runs; one path or several. By default nothing is written.
@@ -511,7 +511,7 @@ OPTIONS = {
     "timeout": {"type": "int", "default": 120},
     "connect_timeout": {"type": "float", "default": 1.0},
     "settle_time": {"type": "float", "default": 10.0},
-    "concurrency": {"type": "int", "default": 128},
+    "concurrency": {"type": "int", "default": 256},
     "report_path": {"type": "list", "elements": "path", "default": []},
 }
 

@@ -251,3 +251,14 @@ def test_the_deadline_keeps_what_was_observed(black_hole: tuple[str, int], serve
     seen = probe(cells=cells, settle=30, timeout=20, deadline=0.7)
     assert [one["id"] for one in seen if one["kind"] == "cell"] == [1]
     assert seen[-1] == {"kind": "note", "text": "1 observations were not finished in 0.7 s"}
+
+
+def test_more_addresses_than_may_be_tried_at_a_time(
+    black_hole: tuple[str, int], closed_port: int, serve: Serve
+) -> None:
+    host, port = black_hole
+    listening = serve(lambda _request: b"")
+    cells = [dict(cell(port, "blocked", host), id=number) for number in range(5)]
+    cells += [dict(cell(closed_port, "blocked"), id=5), dict(cell(listening, "open"), id=6)]
+    seen = {one["id"]: one["last"] for one in probe(cells=cells, concurrency=2)}
+    assert seen == {**dict.fromkeys(range(5), "timeout"), 5: "refused", 6: "open"}
