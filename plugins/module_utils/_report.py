@@ -53,6 +53,26 @@ def connection_result(connection: Connection, verdict: Verdict, by_policies: Pol
     }
 
 
+def hairpin_results(reports: Sequence[Any]) -> list[dict[str, Any]]:
+    """What became of the ways that lead from a pod back to its own workload."""
+    results = []
+    for report in reports:
+        prober = report.prober
+        seen = {one["id"]: one for one in report.observed if one["kind"] == "cell"}
+        for number, hairpin in enumerate(prober.hairpins, len(prober.cells)):
+            if number in seen:
+                results.append(
+                    {
+                        "workload": prober.workload.identity,
+                        "service": hairpin.service,
+                        "address": hairpin.place.address,
+                        "port": hairpin.place.port,
+                        "outcome": seen[number]["last"],
+                    }
+                )
+    return results
+
+
 def workload_result(
     workload: Workload, pods: Sequence[Pod], reports: Mapping[str, Any], evidence: Evidence, counted: Counted
 ) -> dict[str, Any]:

@@ -117,7 +117,8 @@ def judge(connection: Connection, targets: Sequence[Target], evidence: Evidence)
     if connection.source in evidence.silent_sources:
         return _unknown(evidence.silent_sources[connection.source])
     if not targets:
-        return _unknown(f"{connection.destination} has no ready pod")
+        other = "other " if connection.source == connection.destination else ""
+        return _unknown(f"{connection.destination} has no {other}ready pod")
     cells = [_judge_cell(connection, target, evidence) for target in targets]
     # A database of a store may listen on some of its pods only: then those are the destination.
     if connection.kind == "store" and not all(cell.nothing_listens for cell in cells):

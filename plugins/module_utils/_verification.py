@@ -180,7 +180,13 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
         )
     evidence = gather(planned, reports, look_only=order.look_only)
     judged = [
-        (row, unchanged(row, since) if since else judge(row, targets_of(row, pods, services), evidence)) for row in rows
+        (
+            row,
+            unchanged(row, since)
+            if since
+            else judge(row, targets_of(row, pods, services, planned.senders.get(row.source)), evidence),
+        )
+        for row in rows
     ]
     seen = Seen(pods, reports, evidence, counted, policies, services, truth, judged, since)
     outcome = result(order, seen, time.monotonic() - begun)
@@ -251,6 +257,8 @@ def gather(planned: Plan, reports: Sequence[Report], *, look_only: bool) -> Evid
                 evidence.proxies[source] = prober.proxy
             evidence.dns[source] = [seen for seen in report.observed if seen["kind"] == "dns"]
         for seen in report.observed:
+            if seen["kind"] == "cell" and seen["id"] >= len(prober.cells):
+                continue  # a hairpin proves nothing about others
             if seen["kind"] == "cell":
                 evidence.cells[source, prober.cells[seen["id"]]] = seen
             elif seen["kind"] == "self" and seen["outcome"] in ("open", "refused"):
@@ -359,6 +367,7 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         "mismatches": mismatches,
         "remarks": remarked,
         "policy_levels": levels,
+        "hairpins": _report.hairpin_results(seen.reports),
         "unchanged_since": seen.since,
         "touched_pods": sorted(report.prober.pod.identity for report in seen.reports if report.added),
         "table": _report.table(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.azora.platform.plugins.module_utils._probe_specification import (
     ProbeRequest,
@@ -21,6 +21,13 @@ from ansible_collections.azora.platform.plugins.module_utils._verdict import Pla
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import Connection, Workload
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod, mesh_proxy
 from ansible_collections.azora.platform.plugins.module_utils._verification_services import Services
+
+
+class Hairpin(NamedTuple):
+    """The way of a pod to its own workload, through a Service before it."""
+
+    service: str
+    place: Place
 
 
 @dataclass
@@ -35,6 +42,8 @@ class PlannedProber:
     requests: list[ProbeRequest] = field(default_factory=list)
     # The places of the batch's cells, in their order.
     cells: list[Place] = field(default_factory=list)
+    # After those, the ways back to its own workload.
+    hairpins: list[Hairpin] = field(default_factory=list)
     # The service mesh's proxy in this pod, if there is one.
     proxy: str = ""
 
@@ -44,13 +53,24 @@ class Plan:
     probers: list[PlannedProber] = field(default_factory=list)
     # Sources that cannot be probed, with the reason.
     silent_sources: dict[str, str] = field(default_factory=dict)
+    # By workload the pod that its connections are sent from.
+    senders: dict[str, Pod] = field(default_factory=dict)
 
 
-def targets_of(connection: Connection, pods: Mapping[str, Sequence[Pod]], services: Services) -> list[Target]:
-    """The ways to a destination: every ready pod, every Service before them, or the address given for one outside."""
+def targets_of(
+    connection: Connection, pods: Mapping[str, Sequence[Pod]], services: Services, sender: Pod | None
+) -> list[Target]:
+    """The ways to a destination: every ready pod, every Service before them, or the address given for one outside.
+
+    Among the replicas of one workload only those that are not the sender: no policy applies to what a pod sends to its own
+    address, and a Service may lead back to it (a hairpin), which each network plugin treats in its own way.
+    """
     port, protocol = connection.port, connection.protocol
     if connection.address is not None:
         return [Target(Place(connection.address, port, protocol), connection.address)]
+    if connection.source == connection.destination:
+        others = [pod for pod in pods.get(connection.destination, []) if sender is None or pod.name != sender.name]
+        return [Target(Place(pod.address, port, protocol), pod.name) for pod in others if pod.ready]
     return [
         *(
             Target(Place(pod.address, port, protocol), pod.name)
@@ -102,7 +122,9 @@ def plan(
             if "connectivity" in checks:
                 prober.batch.own_ports = sorted({*workload.ports.values(), *destinations.get(identity, set())})
             if source is not None and pod.name == source.name:
+                planned.senders[identity] = pod
                 _add_connections(prober, rows[identity], pods, services, known)
+                _add_hairpins(prober, services)
             if not prober.batch.empty and not pod.host_network:
                 planned.probers.append(prober)
     return planned
@@ -161,11 +183,28 @@ def _add_connections(
     prober.proxy = mesh_proxy(prober.pod)
     cells: dict[Place, dict[str, Any]] = {}
     for row in rows:
-        for target in targets_of(row, pods, services):
+        for target in targets_of(row, pods, services, prober.pod):
             if target.place not in cells:
                 cells[target.place] = _cell(len(cells), target.place, row, known.get(row.destination), prober.proxy)
     prober.cells = list(cells)
     prober.batch.cells = list(cells.values())
+
+
+def _add_hairpins(prober: PlannedProber, services: Services) -> None:
+    """Tried once, and nothing is expected of them."""
+    prober.hairpins = sorted(
+        {
+            Hairpin(one.name, place)
+            for one in services.ports.get(prober.workload.identity, ())
+            for place in one.places
+            if place.protocol == "TCP"
+        }
+    )
+    begin = len(prober.batch.cells)
+    prober.batch.cells += [
+        {"id": number, "host": hairpin.place.address, "port": hairpin.place.port, "expect": "anything"}
+        for number, hairpin in enumerate(prober.hairpins, begin)
+    ]
 
 
 def _cell(number: int, place: Place, row: Connection, destination: Workload | None, proxy: str) -> dict[str, Any]:

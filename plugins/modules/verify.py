@@ -441,6 +441,40 @@ policy_levels:
   type: list
   elements: str
   sample: [ClusterNetworkPolicy Admin, NetworkPolicy, ClusterNetworkPolicy Baseline]
+hairpins:
+  description:
+    - The way of a pod back to its own workload through a Service before it, as the pod that sent the packets saw it.
+    - Apart from the connections, and nothing is expected of it. No policy applies to what a pod sends to its own address, but through a
+      Service, which may also choose another replica, one does, and network plugins differ in whether they let it pass.
+  returned: always, unless the verification could not begin
+  type: list
+  elements: dict
+  contains:
+    workload:
+      description: Namespace and name.
+      type: str
+      returned: always
+      sample: default/user
+    service:
+      description: Namespace and name.
+      type: str
+      returned: always
+      sample: default/user
+    address:
+      description: The address of the Service.
+      type: str
+      returned: always
+      sample: 10.96.12.7
+    port:
+      description: The port of the Service.
+      type: int
+      returned: always
+      sample: 8001
+    outcome:
+      description: What the connection ended in, V(open), V(refused), V(timeout), V(unreachable) or V(error).
+      type: str
+      returned: always
+      sample: timeout
 unchanged_since:
   description: When the same was verified with packets and passed; nothing if packets were sent now.
   returned: always, unless the verification could not begin

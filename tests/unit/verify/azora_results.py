@@ -100,7 +100,9 @@ def verified(
     reports = [_report(prober, world, order.connections, addresses) for prober in planned.probers]
     evidence = gather(planned, reports, look_only=False)
     rows = order.connections if "connectivity" in checks else []
-    judged = [(row, judge(row, targets_of(row, pods, Services()), evidence)) for row in rows]
+    judged = [
+        (row, judge(row, targets_of(row, pods, Services(), planned.senders.get(row.source)), evidence)) for row in rows
+    ]
     policies = PolicyJudgement([_by_policies(row, world) for row in rows])
     seen = Seen(pods, reports, evidence, _counted(order.workloads, pods, world), policies, Services(), Truth(), judged)
     return result(order, seen, 23.9)

@@ -116,3 +116,47 @@ def test_services_without_an_address_or_pods_are_no_way(platform: Platform, run:
     platform.api.surroundings["services"].append(service(platform.sql, **spec))
     outcome = run(verify, **platform.options())
     assert outcome["passed"], outcome["msg"]
+
+
+def row_to_itself(platform: Platform, workload: str) -> dict[str, Any]:
+    rows = platform.options()["connections"]
+    return {**next(row for row in rows if row["source"] == OTHER), "source": workload, "destination": workload}
+
+
+def test_a_workload_that_may_not_talk_to_its_replicas_still_reaches_its_own_address(
+    platform: Platform, run: Any
+) -> None:
+    for sender, address in (("shop-a", "127.0.0.12"), ("shop-b", "127.0.0.11")):
+        platform.api.closed.add((sender, address, platform.http))
+    outcome = run(verify, **platform.options(connections=[row_to_itself(platform, SHOP)]))
+    assert outcome["passed"], outcome["msg"]
+    assert [row["verdict"] for row in outcome["connections"]] == ["BLOCKED"]
+
+
+def test_a_leak_between_replicas_is_a_leak(platform: Platform, run: Any) -> None:
+    outcome = run(verify, **platform.options(connections=[row_to_itself(platform, SHOP)]))
+    assert outcome["failed"]
+    assert sentences(outcome)[0].startswith(f"{SHOP} can reach {SHOP}:{platform.http}")
+
+
+def test_a_single_replica_tells_nothing_about_others(platform: Platform, run: Any) -> None:
+    outcome = run(verify, **platform.options(connections=[row_to_itself(platform, OTHER)]))
+    assert not outcome["complete"]
+    assert outcome["connections"][0]["reason"] == f"{OTHER} has no other ready pod"
+
+
+def test_the_way_back_through_a_service_is_told_apart(platform: Platform, run: Any) -> None:
+    listening = platform.serve(servers.http_answer(200), "127.0.0.32")
+    for name, address, port in (("one", "127.0.0.32", listening), ("two", "127.0.0.33", listening)):
+        manifest = service(platform.http, clusterIP=address, selector={"app": "other"})
+        manifest["metadata"] = {"namespace": "default", "name": name}
+        manifest["spec"]["ports"][0]["port"] = port
+        platform.api.surroundings["services"].append(manifest)
+    # Without the shop's connection to it, for which these Services would count as well.
+    outcome = run(verify, **platform.options(connections=platform.options()["connections"][2:]))
+    assert outcome["passed"], outcome["msg"]
+    assert outcome["hairpins"] == [
+        {"workload": OTHER, "service": "default/one", "address": "127.0.0.32", "port": listening, "outcome": "open"},
+        {"workload": OTHER, "service": "default/two", "address": "127.0.0.33", "port": listening, "outcome": "refused"},
+    ]
+    assert outcome["summary"]["connections"] == 2
