@@ -12,6 +12,7 @@ short_description: A vendor's operator, fitted to the platform's namespaces
 description:
   - Moves the documents of a vendor's release manifest into a namespace, with its role bindings and webhooks, and sets which namespaces the operator watches.
   - Namespaces are left out, because the role azora.platform.namespaces keeps them.
+  - With a mirror, the images of its Deployments and those that their environment names come from there.
   - Takes and gives text, as such manifests are so large that Ansible would spend minutes on their parts.
   - Reads nothing from the cluster and changes nothing.
 options:
@@ -32,6 +33,11 @@ options:
     type: list
     elements: str
     default: []
+  mirror:
+    description:
+      - What stands in front of every image instead of its registry, such as C(registry.example.com/mirror).
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -56,7 +62,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.azora.platform.plugins.module_utils import _operator_manifests
 
 
-def operator_manifests(files: list[str], namespace: str, watches: list[str] | None = None) -> str:
+def operator_manifests(files: list[str], namespace: str, watches: list[str] | None = None, mirror: str = "") -> str:
     """The documents, moved. JSON documents are YAML documents, and much faster to write and to read."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     documents: list[t.Any] = []
@@ -65,7 +71,7 @@ def operator_manifests(files: list[str], namespace: str, watches: list[str] | No
             documents += yaml.load_all(str(text), Loader=loader)
         except yaml.YAMLError as error:
             raise AnsibleFilterError(f"A release manifest is not YAML: {error}") from error
-    moved = _operator_manifests.operator_manifests(documents, namespace, watches or [])
+    moved = _operator_manifests.operator_manifests(documents, namespace, watches or [], mirror)
     return "\n---\n".join(json.dumps(manifest) for manifest in moved)
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -47,15 +48,21 @@ WATCHED_NAMESPACES = "STRIMZI_NAMESPACE"
 WATCHED_ROLES = frozenset(
     {"strimzi-cluster-operator-namespaced", "strimzi-cluster-operator-watched", "strimzi-entity-operator"}
 )
+# An image with the registry it comes from, as it also stands within the environment that an operator takes its operands' from.
+IMAGE_OF_REGISTRY = re.compile(
+    r"(?<![\w./:@-])(?:localhost|[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?/(?P<image>[a-z0-9][\w./-]*(?:(?::[\w.-]+)?@sha256:[0-9a-f]{64}|:[\w.-]+))"
+)
+# The tag that names a version: of 1.30.0, v0.14.0 and 8.0.20-23.
+VERSION_TAG = re.compile(r":v?(?P<version>\d+(?:\.\d+)+(?:-\d+)?)(?:@sha256:[0-9a-f]{64})?$")
 
 
 def operator_manifests(
-    documents: Iterable[Mapping[str, t.Any] | None], namespace: str, watches: Sequence[str] = ()
+    documents: Iterable[Mapping[str, t.Any] | None], namespace: str, watches: Sequence[str] = (), mirror: str = ""
 ) -> list[Manifest]:
     """A vendor's manifests, moved into `namespace` and set to watch the given namespaces.
 
     Namespaces are left out: they, with their labels and their default deny, are the business of the role namespaces.
-    Definitions come first, so that everything else finds them.
+    Definitions come first, so that everything else finds them. With a mirror every image comes from there.
     """
     moved: list[Manifest] = []
     for document in documents:
@@ -74,6 +81,8 @@ def operator_manifests(
         _move_service(conversion.get("clientConfig"), namespace)
         if watches:
             _watch(manifest, watches)
+        if mirror:
+            _mirror(manifest, mirror)
         moved.append(manifest)
         if manifest["kind"] == "RoleBinding" and manifest["roleRef"]["name"] in WATCHED_ROLES:
             moved.extend(_copies(manifest, [watched for watched in watches if watched != namespace]))
@@ -93,6 +102,33 @@ def _watch(manifest: Manifest, watches: Sequence[str]) -> None:
             if variable["name"] == WATCHED_NAMESPACES:
                 variable.pop("valueFrom", None)
                 variable["value"] = ",".join(watches)
+
+
+def mirrored(image: str, mirror: str) -> str:
+    """The image under the mirror's prefix instead of its registry; one without a registry is Docker Hub's."""
+    moved = _mirrored_within(image, mirror)
+    return moved if IMAGE_OF_REGISTRY.fullmatch(image) else f"{mirror.rstrip('/')}/{image}"
+
+
+def _mirrored_within(text: str, mirror: str) -> str:
+    prefix = mirror.rstrip("/")
+
+    def move(found: re.Match[str]) -> str:
+        return found.group() if found.group().startswith(f"{prefix}/") else f"{prefix}/{found['image']}"
+
+    return IMAGE_OF_REGISTRY.sub(move, text)
+
+
+def _mirror(manifest: Manifest, mirror: str) -> None:
+    """The operator's own images, and those that its environment names for what it will run."""
+    if manifest["kind"] != "Deployment":
+        return
+    specification = manifest["spec"]["template"]["spec"]
+    for container in [*specification.get("initContainers", []), *specification["containers"]]:
+        container["image"] = mirrored(container["image"], mirror)
+        for variable in container.get("env") or []:
+            if isinstance(variable.get("value"), str):
+                variable["value"] = _mirrored_within(variable["value"], mirror)
 
 
 def _copies(binding: Manifest, namespaces: Sequence[str]) -> list[Manifest]:
@@ -135,12 +171,7 @@ def operator_findings(catalogue: Mapping[str, t.Any], deployments: Sequence[Mapp
     """One sentence for each operator of the catalogue whose Deployment is missing or not available."""
     sentences = []
     for operator in catalogue.get("operators") or []:
-        found = [
-            entry
-            for entry in deployments
-            if entry["metadata"]["namespace"] == operator["namespace"]
-            and _carries(entry["spec"]["template"]["metadata"].get("labels") or {}, operator["pod_labels"])
-        ]
+        found = _deployments_of(operator, deployments)
         where = f"the operator {operator['name']} in {operator['namespace']}"
         if not found:
             sentences.append(f"{where} has no Deployment whose pods carry its labels")
@@ -152,6 +183,45 @@ def operator_findings(catalogue: Mapping[str, t.Any], deployments: Sequence[Mapp
             if not is_current or min(available, updated) < wanted:
                 sentences.append(f"{where} has {available} of {wanted} pods available")
     return sentences
+
+
+def operator_downgrades(
+    catalogue: Mapping[str, t.Any], deployments: Sequence[Mapping[str, t.Any]], wanted: Mapping[str, str]
+) -> list[str]:
+    """One sentence for each operator that would be replaced by an older one; `wanted` is the version by the operator's name.
+
+    What is installed is read from the tag of its image. A tag that is no version (latest, a digest alone) tells nothing.
+    """
+    sentences = []
+    for operator in catalogue.get("operators") or []:
+        version = wanted.get(operator["name"], "")
+        for entry in _deployments_of(operator, deployments):
+            tag = VERSION_TAG.search(entry["spec"]["template"]["spec"]["containers"][0].get("image", ""))
+            if not tag or not VERSION_TAG.search(f":{version}"):
+                continue
+            installed = tag["version"]
+            if _numbers(version) < _numbers(installed):
+                sentences.append(
+                    f"the operator {operator['name']} in {operator['namespace']} is {installed} and would become {version}: an older"
+                    " operator does not know what a newer one has written, so it is not replaced;"
+                    f" name {installed} or a newer version in operators_manifests"
+                )
+    return sentences
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def _deployments_of(
+    operator: Mapping[str, t.Any], deployments: Sequence[Mapping[str, t.Any]]
+) -> list[Mapping[str, t.Any]]:
+    return [
+        entry
+        for entry in deployments
+        if entry["metadata"]["namespace"] == operator["namespace"]
+        and _carries(entry["spec"]["template"]["metadata"].get("labels") or {}, operator["pod_labels"])
+    ]
 
 
 def _carries(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:

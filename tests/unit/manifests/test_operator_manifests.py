@@ -12,6 +12,8 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.azora.platform.plugins.filter.operator_manifests import operator_manifests as fitted_text
 from ansible_collections.azora.platform.plugins.module_utils._operator_manifests import (
     definition_findings,
+    mirrored,
+    operator_downgrades,
     operator_findings,
     operator_manifests,
     required_definitions,
@@ -171,3 +173,78 @@ def test_operators_are_found_by_the_labels_of_their_pods(catalogue):
         "the operator redis-enterprise in cache has 0 of 1 pods available",
         "the operator strimzi in operators has no Deployment whose pods carry its labels",
     ]
+
+
+DIGEST = "sha256:" + "a" * 64
+MIRROR = "registry.example.com:5000/mirror"
+
+
+@pytest.mark.parametrize(
+    ("image", "moved"),
+    [
+        ("ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0", f"{MIRROR}/cloudnative-pg/cloudnative-pg:1.30.0"),
+        (f"quay.io/strimzi/operator@{DIGEST}", f"{MIRROR}/strimzi/operator@{DIGEST}"),
+        (f"quay.io:443/strimzi/operator:1.2.0@{DIGEST}", f"{MIRROR}/strimzi/operator:1.2.0@{DIGEST}"),
+        ("redislabs/operator:8.0.20-23", f"{MIRROR}/redislabs/operator:8.0.20-23"),
+        (f"{MIRROR}/strimzi/operator:1.2.0", f"{MIRROR}/strimzi/operator:1.2.0"),
+    ],
+)
+def test_an_image_under_its_mirror(image, moved):
+    assert mirrored(image, MIRROR) == moved
+    assert mirrored(image, f"{MIRROR}/") == moved
+
+
+def test_images_come_from_the_mirror_also_those_that_the_environment_names():
+    documents = [yaml.safe_load(yaml.safe_dump(document)) for document in DOCUMENTS]
+    container = documents[4]["spec"]["template"]["spec"]["containers"][0]
+    container["image"] = "quay.io/strimzi/operator:1.2.0"
+    container["env"] += [
+        {
+            "name": "STRIMZI_KAFKA_IMAGES",
+            "value": "4.2.0=quay.io/strimzi/kafka:1.2.0-kafka-4.2.0\n4.3.1=quay.io/strimzi/kafka:1.2.0-kafka-4.3.1\n",
+        },
+        {"name": "URL", "value": "https://example.org/path"},
+        {"name": "PERIOD", "value": "120000"},
+    ]
+    deployment = next(
+        entry for entry in operator_manifests(documents, "ours", mirror=MIRROR) if entry["kind"] == "Deployment"
+    )
+    found = deployment["spec"]["template"]["spec"]["containers"][0]
+    assert found["image"] == f"{MIRROR}/strimzi/operator:1.2.0"
+    assert {variable["name"]: variable.get("value") for variable in found["env"]} == {
+        "STRIMZI_NAMESPACE": None,
+        "OTHER": "kept",
+        "STRIMZI_KAFKA_IMAGES": f"4.2.0={MIRROR}/strimzi/kafka:1.2.0-kafka-4.2.0\n4.3.1={MIRROR}/strimzi/kafka:1.2.0-kafka-4.3.1\n",
+        "URL": "https://example.org/path",
+        "PERIOD": "120000",
+    }
+
+
+@pytest.mark.parametrize(
+    ("image", "version", "refused"),
+    [
+        ("quay.io/strimzi/operator:1.2.0", "1.1.0", True),
+        ("quay.io/strimzi/operator:1.10.0", "1.9.3", True),
+        (f"quay.io/strimzi/operator:1.2.0@{DIGEST}", "1.1.0", True),
+        ("quay.io/strimzi/operator:8.0.20-23", "8.0.20-5", True),
+        ("quay.io/strimzi/operator:1.2.0", "1.2.0", False),
+        ("quay.io/strimzi/operator:1.2.0", "1.3.0", False),
+        ("quay.io/strimzi/operator:latest", "1.1.0", False),
+        (f"quay.io/strimzi/operator@{DIGEST}", "1.1.0", False),
+        ("quay.io/strimzi/operator:1.2.0", "", False),
+    ],
+)
+def test_an_operator_is_not_replaced_by_an_older_one(catalogue, image, version, refused):
+    operator = next(entry for entry in catalogue["operators"] if entry["name"] == "strimzi")
+    deployment = {
+        "metadata": {"name": "strimzi", "namespace": operator["namespace"]},
+        "spec": {
+            "template": {
+                "metadata": {"labels": dict(operator["pod_labels"])},
+                "spec": {"containers": [{"image": image}]},
+            }
+        },
+    }
+    sentences = operator_downgrades(catalogue, [deployment], {"strimzi": version})
+    assert bool(sentences) == refused
+    assert all(f"would become {version}" in sentence for sentence in sentences)
