@@ -14,8 +14,8 @@ them are closed.
 The verification is the whole of what the module does: it reads the pods, sends the packets, judges the policies, and makes the
 report. Of cyclonus (github.com/mattfenwick/cyclonus, which is no part of this collection) only the time in which it probes counts.
 It runs with a timeout of 1 s and as it comes (10 s), each time once for the pods' addresses and once for the Services', on these very
-pods; its connections are the same, and those of each pod to itself. As it comes it takes long, so it looks at the first namespaces only: nearly every connection is closed and waits for its
-timeout, whatever their number.
+pods; its connections are the same, and those of each pod to itself. As it comes it takes long, so it looks at the first namespaces
+only: nearly every connection is closed and waits for its timeout, whatever their number.
 
 All that was made is deleted in the end, also after an error.
 """

@@ -609,8 +609,7 @@ def connect_together(plain: list[tuple[dict[str, Any], Watch]], until: float) ->
             waiting[connection.fileno()] = watch.begun + cell["timeout"], connection, watch
             poll.register(connection, select.POLLOUT)
         while waiting and time.monotonic() < until:
-            # In the order in which they were begun, and all with the same patience.
-            soonest = next(iter(waiting.values()))[0]
+            soonest = min(end for end, _connection, _watch in waiting.values())
             for descriptor, _event in poll.poll(max(0.0, min(soonest, until) - time.monotonic()) * 1000):
                 _until, connection, watch = waiting.pop(descriptor)
                 poll.unregister(descriptor)
