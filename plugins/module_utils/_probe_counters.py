@@ -17,12 +17,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.azora.platform.plugins.module_utils._probe_specification import started_at
+from ansible_collections.azora.platform.plugins.module_utils._probe_specification import restarts, started_at
 
 METRIC = "prober_probe_total"
 KINDS = ("liveness", "readiness", "startup")
 _SAMPLE = re.compile(METRIC + r"\{(.*)\}\s+([0-9.eE+]+)")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+# Seconds. What passed since the start of a container that is younger than this has passed just now.
+FRESH = 60.0
 
 # A container's probe: the pod's uid, the container, the kind.
 Key = tuple[str, str, str]
@@ -51,6 +54,8 @@ class RunningProbe:
     timeout: float
     # The kubelet has not begun with it: its initial delay, counted from the container's start, is not over.
     due: bool = True
+    # Its container has only just begun, for the first time in its pod, so all of its count is of now.
+    fresh: bool = False
 
     @property
     def kind(self) -> str:
@@ -78,6 +83,8 @@ def running_probes(
     metadata = pod["metadata"]
     started = started_at(pod, container)
     age = (now - started).total_seconds() if started else math.inf
+    # The kubelet goes on counting when it starts a container anew.
+    fresh = age < FRESH and not restarts(pod, container)
     probes = []
     for kind in kinds:
         live = container.get(f"{kind}Probe")
@@ -90,15 +97,22 @@ def running_probes(
                     period=float(live.get("periodSeconds") or 10),
                     timeout=float(live.get("timeoutSeconds") or 1),
                     due=age >= float(live.get("initialDelaySeconds") or 0),
+                    fresh=fresh,
                 )
             )
     return probes
 
 
 def in_interval(probe: RunningProbe, before: Mapping[Key, Runs], after: Mapping[Key, Runs]) -> Runs:
-    """What ran between two looks; of a startup probe, which ends with its first success, what ran at all."""
-    total = after.get(probe.key, Runs())
-    return total if probe.kind == "startup" else total - before.get(probe.key, Runs())
+    """What ran between two looks; of a startup probe, which ends with its first success, what ran at all.
+
+    Of a fresh container that has not failed between the looks what passed at all counts, so nobody waits for its next turn.
+    """
+    total = after.get(probe.key) or before.get(probe.key, Runs())
+    if probe.kind == "startup":
+        return total
+    between = total - before.get(probe.key, Runs())
+    return Runs(passed=total.passed) if probe.fresh and not between.failed else between
 
 
 def not_yet_run(

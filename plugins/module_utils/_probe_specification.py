@@ -52,6 +52,12 @@ def started_at(pod: Mapping[str, Any], container: Mapping[str, Any]) -> datetime
     return datetime.datetime.fromisoformat(started) if started else None
 
 
+def restarts(pod: Mapping[str, Any], container: Mapping[str, Any]) -> int:
+    """How often the container was started anew in its pod."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    return sum(int(one.get("restartCount") or 0) for one in statuses if one.get("name") == container.get("name"))
+
+
 def differences(pod: Mapping[str, Any], workload: Workload) -> list[tuple[str, str, str]]:
     """What is not as declared, as (probe, expected, found)."""
     if not workload.probes:
