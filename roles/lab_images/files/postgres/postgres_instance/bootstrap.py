@@ -27,6 +27,14 @@ from postgres_instance.configuration import (
 
 logger = logging.getLogger(__name__)
 
+#: What pg_rewind calls on the server that it copies from (https://www.postgresql.org/docs/17/app-pgrewind.html).
+REWIND_FUNCTIONS = (
+    "pg_ls_dir(text, boolean, boolean)",
+    "pg_stat_file(text, boolean)",
+    "pg_read_binary_file(text)",
+    "pg_read_binary_file(text, bigint, bigint, boolean)",
+)
+
 #: Runs a command to its end; raises when it fails or when the pod is being stopped.
 Run = Callable[[list[str]], None]
 
@@ -86,6 +94,12 @@ def first_roles(owner: str) -> list[sql.Composed]:
     roles = [
         sql.SQL("CREATE ROLE {} LOGIN SUPERUSER").format(sql.Identifier(OPERATOR_ROLE)),
         sql.SQL("CREATE ROLE {} LOGIN REPLICATION").format(sql.Identifier(REPLICATION_ROLE)),
+    ]
+    roles += [
+        sql.SQL("GRANT EXECUTE ON FUNCTION pg_catalog.{} TO {}").format(
+            sql.SQL(function), sql.Identifier(REPLICATION_ROLE)
+        )
+        for function in REWIND_FUNCTIONS
     ]
     if owner != "postgres":
         roles.append(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(owner)))

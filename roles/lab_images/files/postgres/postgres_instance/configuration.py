@@ -51,6 +51,14 @@ class Initdb:
 
 
 @dataclass(frozen=True)
+class Synchronous:
+    """On how many standbys an answered commit stands, and whether writes wait while there are fewer."""
+
+    number: int
+    strict: bool
+
+
+@dataclass(frozen=True)
 class InstanceConfiguration:
     """One version of the operator's wishes."""
 
@@ -60,6 +68,7 @@ class InstanceConfiguration:
     pg_hba: list[str]
     pg_ident: list[str]
     initdb: Initdb
+    synchronous: Synchronous | None = None
 
     @classmethod
     def parse(cls, text: str) -> InstanceConfiguration:
@@ -72,13 +81,14 @@ class InstanceConfiguration:
             pg_hba=list(document.get("pg_hba", [])),
             pg_ident=list(document.get("pg_ident", [])),
             initdb=Initdb(**document.get("initdb", {})),
+            synchronous=Synchronous(**document["synchronous"]) if document.get("synchronous") else None,
         )
 
 
-def postgresql_conf(configuration: InstanceConfiguration, places: Places) -> str:
-    """The whole postgresql.conf: nothing is left to what initdb wrote."""
+def fixed_parameters(configuration: InstanceConfiguration, places: Places) -> dict[str, str]:
+    """What no Cluster can set."""
     certificates = places.certificates
-    fixed = {
+    return {
         "cluster_name": configuration.cluster,
         "listen_addresses": "*",
         "port": "5432",
@@ -88,13 +98,17 @@ def postgresql_conf(configuration: InstanceConfiguration, places: Places) -> str
         "ssl_cert_file": str(certificates / "tls.crt"),
         "ssl_key_file": str(certificates / "tls.key"),
     }
-    settings = configuration.parameters | fixed
+
+
+def postgresql_conf(configuration: InstanceConfiguration, places: Places) -> str:
+    """The whole postgresql.conf: nothing is left to what initdb wrote."""
+    settings = configuration.parameters | fixed_parameters(configuration, places)
     return "".join(f"{name} = {_quoted(value)}\n" for name, value in sorted(settings.items()))
 
 
-def pg_hba_conf(configuration: InstanceConfiguration) -> str:
+def hba_rules(configuration: InstanceConfiguration) -> list[str]:
     """Certificates for the operator and for replication, then the cluster's own rules, then passwords."""
-    rules = [
+    return [
         "local all all peer map=local",
         f"hostssl all {OPERATOR_ROLE} all cert",
         f"hostssl postgres,replication {REPLICATION_ROLE} all cert",
@@ -102,12 +116,19 @@ def pg_hba_conf(configuration: InstanceConfiguration) -> str:
         *configuration.pg_hba,
         "host all all all scram-sha-256",
     ]
-    return "\n".join(rules) + "\n"
+
+
+def ident_rules(configuration: InstanceConfiguration) -> list[str]:
+    """The account of the instance manager is the superuser, on the local socket only."""
+    return ["local postgres postgres", *configuration.pg_ident]
+
+
+def pg_hba_conf(configuration: InstanceConfiguration) -> str:
+    return "\n".join(hba_rules(configuration)) + "\n"
 
 
 def pg_ident_conf(configuration: InstanceConfiguration) -> str:
-    """The account of the instance manager is the superuser, on the local socket only."""
-    return "\n".join(["local postgres postgres", *configuration.pg_ident]) + "\n"
+    return "\n".join(ident_rules(configuration)) + "\n"
 
 
 def write_configuration(configuration: InstanceConfiguration, places: Places, directory: Path) -> None:
