@@ -18,7 +18,7 @@ from lab_operators.certificates import names_of
 from lab_operators.cloudnative_pg_cluster import ClusterReconciler
 from lab_operators.cloudnative_pg_databases import ClusterAccess, DatabaseReconciler, DatabaseRoleReconciler
 from lab_operators.cloudnative_pg_definition import configuration_digest, instance_configuration
-from lab_operators.cloudnative_pg_instance import CredentialStore
+from lab_operators.cloudnative_pg_instance import CredentialStore, InstanceUnreachableError
 from lab_operators.cloudnative_pg_manifests import instance_pod
 from lab_operators.secret_data import decoded, encoded
 from psycopg import sql
@@ -79,6 +79,10 @@ class ServerDouble:
 
     def __init__(self) -> None:
         self.configuration = ""
+        self.is_primary = True
+        self.timeline = 1
+        self.switched_over: list[str] = []
+        self.reachable = True
         self.pending_restart: list[str] = []
         self.configuration_errors: list[str] = []
         self.roles: list[dict[str, Any]] = []
@@ -96,13 +100,16 @@ class ServerDouble:
         )
 
     def status(self) -> dict[str, Any]:
+        if not self.reachable:
+            raise InstanceUnreachableError("no answer")
         return {
             "ready": True,
             "configuration": configuration_digest(self.configuration),
             "version": "17.2",
-            "is_primary": True,
+            "is_primary": self.is_primary,
+            "is_streaming": not self.is_primary,
             "system_id": "42",
-            "timeline": 1,
+            "timeline": self.timeline,
             "pending_restart": self.pending_restart,
             "configuration_errors": self.configuration_errors,
         }
@@ -113,6 +120,9 @@ class ServerDouble:
 
     def connect(self, database: str = "postgres") -> ConnectionDouble:
         return ConnectionDouble(self)
+
+    def switch_over(self, primary: str) -> None:
+        self.switched_over.append(primary)
 
 
 @pytest.fixture
@@ -149,6 +159,8 @@ def test_a_new_cluster_gets_its_objects_and_is_being_set_up() -> None:
     made = {(kind, name) for kind, _namespace, name in api.objects if kind != "Cluster"}
     assert made == {
         ("ServiceAccount", "pg"),
+        ("Role", "pg"),
+        ("RoleBinding", "pg"),
         ("ConfigMap", "pg-instance"),
         ("Service", "pg-rw"),
         ("Service", "pg-ro"),
@@ -228,7 +240,11 @@ def test_a_parameter_that_postgres_refuses_is_said(server: ServerDouble) -> None
 @pytest.mark.parametrize(
     ("spec", "phase", "reason"),
     [
-        ({"instances": 3}, "Invalid cluster definition", "spec.instances is 3"),
+        (
+            {"instances": 3, "postgresql": {"synchronous": {"method": "any", "number": 3}}},
+            "Invalid cluster definition",
+            "spec.postgresql.synchronous.number is 3",
+        ),
         (
             {"plugins": [{"name": "b"}]},
             "Cluster cannot proceed to reconciliation due to an unknown plugin being required",
@@ -258,6 +274,141 @@ def test_a_pod_that_ended_is_replaced(server: ServerDouble) -> None:
     api.get("Pod", "pg-1")["status"] = {"phase": "Failed", "message": "evicted"}
     assert "evicted" in reconcile(api)["phaseReason"]
     assert ("Pod", NAMESPACE, "pg-1") not in api.objects
+
+
+class ThreeServers:
+    """Three servers under the addresses that their pods get; the first one is the primary."""
+
+    def __init__(self) -> None:
+        self.by_name = {f"pg-{number}": ServerDouble() for number in (1, 2, 3)}
+        self.lead("pg-1")
+
+    def address(self, name: str) -> str:
+        return f"10.0.0.{name[-1]}"
+
+    def at(self, address: str) -> ServerDouble:
+        return self.by_name[f"pg-{address[-1]}"]
+
+    def lead(self, name: str, timeline: int = 1) -> None:
+        for server_name, server in self.by_name.items():
+            server.is_primary, server.timeline = server_name == name, timeline
+
+    def start(self, api: KubernetesDouble) -> None:
+        """What the kubelets and Patroni do with every pod there is."""
+        for name, server in self.by_name.items():
+            pod = api.objects.get(("Pod", NAMESPACE, name))
+            if pod:
+                pod = ready_pod(pod, self.address(name))
+                role = "primary" if server.is_primary else "replica"
+                pod["metadata"]["labels"]["cnpg.io/instanceRole"] = role
+                api.put(pod)
+
+
+@pytest.fixture
+def servers(monkeypatch: pytest.MonkeyPatch) -> ThreeServers:
+    doubles = ThreeServers()
+    for module in (cloudnative_pg_cluster, cloudnative_pg_databases):
+        monkeypatch.setattr(module, "Instance", lambda address, _credentials: doubles.at(address))
+    return doubles
+
+
+def settled(servers: ThreeServers, api: KubernetesDouble) -> dict[str, Any]:
+    """Reconcile until the Cluster is healthy, with the world doing its part in between."""
+    for _turn in range(20):
+        servers.start(api)
+        status = reconcile(api)
+        if status["phase"] == "Cluster in healthy state":
+            return status
+    raise AssertionError(status)
+
+
+def three_instances(servers: ThreeServers, **spec: Any) -> KubernetesDouble:
+    api = KubernetesDouble(cluster(instances=3, **spec))
+    settled(servers, api)
+    return api
+
+
+def pods_of(api: KubernetesDouble) -> list[str]:
+    return [name for kind, _namespace, name in api.objects if kind == "Pod"]
+
+
+def test_standbys_are_made_once_the_primary_is_there(servers: ThreeServers) -> None:
+    api = KubernetesDouble(cluster(instances=3))
+    reconcile(api)
+    assert pods_of(api) == ["pg-1"]
+    assert api.get("Pod", "pg-1")["metadata"]["annotations"]["cnpg.io/firstData"] == "true"
+    servers.start(api)
+    reconcile(api)
+    reconcile(api)
+    assert pods_of(api) == ["pg-1", "pg-2", "pg-3"]
+    assert api.get("Pod", "pg-2")["metadata"]["annotations"]["cnpg.io/firstData"] == "false"
+    assert reconcile(api)["phase"] == "Waiting for the instances to become active"
+    status = settled(servers, api)
+    assert (status["instances"], status["readyInstances"], status["currentPrimary"]) == (3, 3, "pg-1")
+    assert status["instanceNames"] == ["pg-1", "pg-2", "pg-3"]
+
+
+def test_data_that_are_lost_are_never_made_anew(servers: ThreeServers) -> None:
+    api = three_instances(servers)
+    del api.objects["Pod", NAMESPACE, "pg-1"]
+    servers.lead("pg-2", timeline=2)
+    reconcile(api)
+    assert api.get("Pod", "pg-1")["metadata"]["annotations"]["cnpg.io/firstData"] == "false"
+
+
+def test_a_dead_primary_loses_its_label_and_the_new_one_its_databases(servers: ThreeServers) -> None:
+    api = three_instances(servers)
+    leader = {"kind": "ConfigMap", "metadata": {"name": "pg-leader", "annotations": {"leader": "pg-2"}}}
+    api.put(leader)
+    servers.by_name["pg-1"].reachable = False
+    servers.lead("pg-2", timeline=2)
+    # The node is gone: nobody can say that the pod is not ready any more.
+    status = reconcile(api)
+    assert api.get("Pod", "pg-1")["metadata"]["labels"]["cnpg.io/instanceRole"] == "replica"
+    assert status["currentPrimary"] == "pg-2"
+    assert status["phase"] == "Waiting for the instances to become active"
+    assert "pg-1 does not answer" in status["phaseReason"]
+    assert api.get("ConfigMap", "pg-leader")["metadata"]["ownerReferences"][0]["name"] == "pg"
+    api.put(database())
+    assert reconcile_database(api)["applied"] is True
+    assert 'CREATE DATABASE "shop" OWNER "app"' in servers.by_name["pg-2"].statements
+
+
+def test_without_a_primary_it_says_failing_over(servers: ThreeServers) -> None:
+    api = three_instances(servers)
+    servers.by_name["pg-1"].reachable = False
+    servers.by_name["pg-2"].is_primary = servers.by_name["pg-3"].is_primary = False
+    status = reconcile(api)
+    assert status["phase"] == "Failing over"
+    assert status["currentPrimary"] == "pg-1"
+    assert status["conditions"][0]["status"] == "False"
+
+
+def test_a_new_definition_reaches_the_standbys_first_and_the_primary_by_switching_over(servers: ThreeServers) -> None:
+    api = three_instances(servers)
+    api.put({**cluster(instances=3, imageName="postgres:2"), "status": api.get("Cluster", "pg")["status"]})
+    images = []
+    for _turn in range(20):
+        servers.start(api)
+        reconcile(api)
+        for name, server in servers.by_name.items():
+            if server.switched_over and server.is_primary:
+                assert server.switched_over == [name]
+                servers.lead("pg-2", timeline=2)
+        images.append({name: api.get("Pod", name)["spec"]["containers"][0]["image"][-1] for name in pods_of(api)})
+    order = [turn for index, turn in enumerate(images) if index == 0 or turn != images[index - 1]]
+    assert [name for turn in order for name in ("pg-1", "pg-2", "pg-3") if name not in turn] == ["pg-2", "pg-3", "pg-1"]
+    assert order[-1] == {"pg-1": "2", "pg-2": "2", "pg-3": "2"}
+    assert settled(servers, api)["currentPrimary"] == "pg-2"
+
+
+def test_fewer_instances_lose_their_pods_and_volumes(servers: ThreeServers) -> None:
+    api = three_instances(servers)
+    api.put({**cluster(instances=2), "status": api.get("Cluster", "pg")["status"]})
+    settled(servers, api)
+    assert pods_of(api) == ["pg-1", "pg-2"]
+    claims = [name for kind, _namespace, name in api.objects if kind == "PersistentVolumeClaim"]
+    assert claims == ["pg-1", "pg-2"]
 
 
 def role_spec(*roles: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,10 @@ def test_a_plain_cluster_has_no_mistakes() -> None:
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({"instances": 3}, "spec.instances is 3, the lab's stand-in runs one instance"),
+        (
+            {"instances": 3, "postgresql": {"synchronous": {"method": "any", "number": 3}}},
+            "spec.postgresql.synchronous.number is 3, it must be at least 1 and less than spec.instances (3)",
+        ),
         ({"imageName": ""}, "spec.imageName is needed"),
         ({"imageName": "", "imageCatalogRef": {"kind": "ImageCatalog", "name": "c", "major": 17}}, "imageCatalogRef"),
         ({"storage": {}}, "spec.storage.size is needed"),
@@ -36,7 +39,10 @@ def test_a_plain_cluster_has_no_mistakes() -> None:
         ({"bootstrap": {"recovery": {"source": "origin"}}}, "spec.bootstrap.recovery is beyond"),
         ({"bootstrap": {"initdb": {"import": {"type": "monolith"}}}}, "initdb.import is beyond"),
         ({"postgresql": {"parameters": {"port": "1"}}}, "parameters.port is fixed"),
-        ({"postgresql": {"synchronous": {"method": "any", "number": 1}}}, "spec.postgresql.synchronous is beyond"),
+        (
+            {"instances": 3, "postgresql": {"synchronous": {"method": "first", "number": 1}}},
+            "spec.postgresql.synchronous.method first is beyond",
+        ),
         ({"managed": {"roles": [{"name": "a"}, {"name": "a"}]}}, "names a twice"),
         ({"managed": {"roles": [{"name": "pg_a"}]}}, "pg_a is a reserved name"),
         (
@@ -50,7 +56,7 @@ def test_each_mistake_is_said(spec: dict[str, Any], words: str) -> None:
 
 
 def test_all_mistakes_are_said_at_once() -> None:
-    spec = cluster(instances=2, storage={}, replica={"enabled": True})["spec"]
+    spec = cluster(imageCatalogRef={"name": "c"}, storage={}, replica={"enabled": True})["spec"]
     assert len(mistakes("p" * 51, spec, "")) == 4
 
 
@@ -98,3 +104,11 @@ def test_configuration_carries_what_the_instance_needs() -> None:
         "data_checksums": False,
         "post_init_sql": ["SELECT 1"],
     }
+
+
+@pytest.mark.parametrize(("durability", "strict"), [({}, True), ({"dataDurability": "preferred"}, False)])
+def test_a_commit_waits_for_standbys_unless_it_is_only_preferred(durability: dict[str, str], strict: bool) -> None:
+    synchronous = {"method": "any", "number": 1, **durability}
+    spec = cluster(instances=3, postgresql={"synchronous": synchronous})["spec"]
+    assert mistakes("pg", spec, "") == []
+    assert json.loads(instance_configuration("pg", spec))["synchronous"] == {"number": 1, "strict": strict}

@@ -16,6 +16,7 @@ from lab_operators.cloudnative_pg_manifests import (
     disruption_budgets,
     instance_pod,
     login_secret,
+    permissions,
     server_names,
     service_account,
     services,
@@ -56,7 +57,7 @@ def test_the_pod_has_the_vendors_labels_and_ports() -> None:
     assert labels["cnpg.io/cluster"] == "pg"
     assert labels["cnpg.io/instanceName"] == "pg-1"
     assert labels["cnpg.io/podRole"] == "instance"
-    assert labels["cnpg.io/instanceRole"] == labels["role"] == "primary"
+    assert "cnpg.io/instanceRole" not in labels  # Patroni says who is what
     ports = {port["name"]: port["containerPort"] for port in pod()["spec"]["containers"][0]["ports"]}
     assert ports == {"postgresql": 5432, "metrics": 9187, "status": 8000}
 
@@ -69,7 +70,6 @@ def test_the_pod_is_restricted() -> None:
     assert container["allowPrivilegeEscalation"] is False
     assert container["capabilities"] == {"drop": ["ALL"]}
     assert container["readOnlyRootFilesystem"] is True
-    assert spec["automountServiceAccountToken"] is False
 
 
 @pytest.mark.parametrize(
@@ -154,6 +154,30 @@ def test_server_names_reach_from_everywhere() -> None:
 def test_budget_can_be_off() -> None:
     assert disruption_budgets(cluster(enablePDB=False)) == []
     assert disruption_budgets(cluster())[0]["metadata"]["name"] == "pg-primary"
+
+
+@pytest.mark.parametrize(("instances", "kept"), [(1, {}), (2, {}), (3, {"pg": 1}), (5, {"pg": 3})])
+def test_one_standby_at_a_time_may_be_evicted(instances: int, kept: dict[str, int]) -> None:
+    budgets = {
+        budget["metadata"]["name"]: budget["spec"] for budget in disruption_budgets(cluster(instances=instances))
+    }
+    assert budgets.pop("pg-primary")["minAvailable"] == 1
+    assert {name: spec["minAvailable"] for name, spec in budgets.items()} == kept
+    for spec in budgets.values():
+        assert spec["selector"]["matchLabels"]["cnpg.io/instanceRole"] == "replica"
+
+
+def test_the_instances_may_keep_patronis_state_and_nothing_else() -> None:
+    role, binding = permissions(cluster(serviceAccountName="other"))
+    assert [rule["resources"] for rule in role["rules"]] == [["configmaps"], ["pods"]]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"] == "pg"
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "other", "namespace": "data"}]
+
+
+def test_who_makes_the_first_data_does_not_change_the_pods_definition() -> None:
+    first = instance_pod(cluster(), "pg-1", "postgres:1", first_data=True)
+    assert first["metadata"]["annotations"]["cnpg.io/firstData"] == "true"
+    assert first["metadata"]["annotations"][POD_HASH] == pod()["metadata"]["annotations"][POD_HASH]
 
 
 def test_metadata_is_inherited() -> None:

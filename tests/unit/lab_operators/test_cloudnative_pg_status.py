@@ -14,6 +14,7 @@ from lab_operators.cloudnative_pg_status import (
     HEALTHY,
     SETTING_UP,
     Findings,
+    InstanceState,
     RoleResults,
     changed,
     cluster_status,
@@ -27,11 +28,8 @@ ANSWER = {"ready": True, "is_primary": True, "timeline": 1, "system_id": "42", "
 def healthy() -> Findings:
     return Findings(
         HEALTHY,
-        instance="pg-1",
         image="postgres:1",
-        pod_ready=True,
-        pod_address="10.0.0.7",
-        instance_status=ANSWER,
+        instances=[InstanceState("pg-1", pod_ready=True, address="10.0.0.7", answer=ANSWER)],
         claims=["pg-1"],
         secret_versions={"applicationSecretVersion": "5"},
         roles=RoleResults(reconciled=["user"], password_versions={"user": "7"}),
@@ -76,9 +74,31 @@ def test_times_change_only_with_what_they_belong_to() -> None:
     assert ready_condition(again)["lastTransitionTime"] == THEN
     assert again["currentPrimaryTimestamp"] == THEN
     assert not changed(first, again)
-    broken = cluster_status(cluster(status=first), Findings(SETTING_UP, "why", instance="pg-1"), NOW)
+    broken = cluster_status(cluster(status=first), Findings(SETTING_UP, "why", instances=[InstanceState("pg-1")]), NOW)
     assert ready_condition(broken)["lastTransitionTime"] == NOW
     assert changed(first, broken)
+
+
+def test_after_a_failover_the_new_primary_is_named_with_its_time() -> None:
+    standby = {**ANSWER, "is_primary": False, "is_streaming": True}
+    findings = healthy()
+    findings.instances.append(InstanceState("pg-2", pod_ready=True, address="10.0.0.8", answer=standby))
+    first = cluster_status(cluster(), findings, THEN)
+    assert (first["currentPrimary"], first["readyInstances"]) == ("pg-1", 2)
+    findings.instances[0] = InstanceState("pg-1")
+    findings.instances[1].answer = {**ANSWER, "timeline": 2}
+    second = cluster_status(cluster(status=first), findings, NOW)
+    assert (second["currentPrimary"], second["currentPrimaryTimestamp"]) == ("pg-2", NOW)
+    assert second["instancesStatus"] == {"healthy": ["pg-2"], "failed": ["pg-1"]}
+    assert second["instancesReportedState"]["pg-1"] is None
+    assert second["timelineID"] == 2
+
+
+def test_of_two_who_think_they_are_the_primary_the_newer_timeline_counts() -> None:
+    findings = healthy()
+    newer = InstanceState("pg-2", pod_ready=True, answer={**ANSWER, "timeline": 2})
+    findings.instances.append(newer)
+    assert findings.primary is newer
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,13 @@ def test_the_services_select_by_the_labels_that_patroni_sets() -> None:
     assert (kubernetes["leader_label_value"], kubernetes["follower_label_value"]) == ("primary", "replica")
 
 
-def test_parameters_that_must_agree_stand_in_the_clusters_state_and_nowhere_else() -> None:
-    settings = patroni_settings(configuration(), Places(), MEMBER)
+def with_data(folder: Path) -> Places:
+    (folder / "PG_VERSION").touch()
+    return Places(data=folder)
+
+
+def test_parameters_that_must_agree_stand_in_the_clusters_state_and_nowhere_else(tmp_path: Path) -> None:
+    settings = patroni_settings(configuration(), with_data(tmp_path), MEMBER)
     shared = settings["bootstrap"]["dcs"]["postgresql"]["parameters"]
     assert shared == {"max_connections": "200", "wal_level": "logical"}
     own = settings["postgresql"]["parameters"]
@@ -54,6 +59,11 @@ def test_how_many_standbys_a_commit_stands_on(strict: bool) -> None:
     assert state["synchronous_node_count"] == 1
     assert state["synchronous_mode_strict"] is strict
     assert cluster_state(configuration())["synchronous_mode"] is False
+
+
+def test_a_member_without_data_never_makes_first_data(tmp_path: Path) -> None:
+    assert "bootstrap" not in patroni_settings(configuration(), Places(data=tmp_path), MEMBER)
+    assert list(patroni_settings(configuration(), with_data(tmp_path), MEMBER)["bootstrap"]) == ["dcs"]
 
 
 def test_the_lock_outlives_a_failed_attempt() -> None:

@@ -22,19 +22,22 @@ import pytest
 from lab_operators.certificates import KeyPair, new_authority, new_client_certificate, new_server_certificate
 from lab_operators.cloudnative_pg_definition import configuration_digest, instance_configuration
 from postgres_instance import bootstrap as bootstrap_module
-from postgres_instance.bootstrap import BootstrapError, bootstrap, first_roles, initdb_command, remove_stale_lock
-from postgres_instance.configuration import (
-    Initdb,
-    InstanceConfiguration,
-    Places,
-    pg_hba_conf,
-    pg_ident_conf,
-    postgresql_conf,
-    write_configuration,
+from postgres_instance.bootstrap import (
+    BootstrapError,
+    bootstrap,
+    first_roles,
+    initdb_command,
+    remove_stale_lock,
+    remove_unfinished_copy,
 )
+from postgres_instance.configuration import Initdb, InstanceConfiguration, Places, hba_rules, ident_rules
 from postgres_instance.metrics_endpoint import Query, collect, sample_lines
+from postgres_instance.patroni_client import PatroniError
+from postgres_instance.patroni_settings import Member, patroni_settings
 from postgres_instance.server import PostgresServer, StoppingError
 from postgres_instance.status_endpoint import start_status_endpoint
+
+MEMBER = Member("pg-1", "data", "10.0.0.7")
 
 
 def configuration(**document: Any) -> InstanceConfiguration:
@@ -65,19 +68,14 @@ def test_operator_and_instance_speak_of_the_same_configuration() -> None:
 
 
 def test_the_operators_settings_cannot_be_overruled(tmp_path: Path) -> None:
-    text = postgresql_conf(configuration(parameters={"ssl": "off", "port": "1", "work_mem": "8MB"}), places(tmp_path))
-    assert "ssl = 'on'\n" in text
-    assert "port = '5432'\n" in text
-    assert "work_mem = '8MB'\n" in text
-
-
-def test_values_cannot_leave_their_quotes(tmp_path: Path) -> None:
-    text = postgresql_conf(configuration(parameters={"x": "a'b\\c\nport = 1"}), places(tmp_path))
-    assert "x = 'a''b\\\\c\\nport = 1'\n" in text
+    wanted = configuration(parameters={"ssl": "off", "port": "1", "work_mem": "8MB"})
+    parameters = patroni_settings(wanted, places(tmp_path), MEMBER)["postgresql"]["parameters"]
+    assert (parameters["ssl"], parameters["work_mem"]) == ("on", "8MB")
+    assert "port" not in parameters
 
 
 def test_rules_for_logins_in_order() -> None:
-    rules = pg_hba_conf(configuration(pg_hba=["host shop all 10.0.0.0/8 trust"])).splitlines()
+    rules = hba_rules(configuration(pg_hba=["host shop all 10.0.0.0/8 trust"]))
     assert rules.index("hostssl all cnpg_operator all cert") < rules.index(
         "host all cnpg_operator,streaming_replica all reject"
     )
@@ -85,13 +83,7 @@ def test_rules_for_logins_in_order() -> None:
         "host shop all 10.0.0.0/8 trust"
     )
     assert rules[-1] == "host all all all scram-sha-256"
-    assert pg_ident_conf(configuration()) == "local postgres postgres\n"
-
-
-def test_files_are_private_and_complete(tmp_path: Path) -> None:
-    write_configuration(configuration(), places(tmp_path), tmp_path)
-    names = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
-    assert names == {"postgresql.conf": 0o600, "pg_hba.conf": 0o600, "pg_ident.conf": 0o600}
+    assert ident_rules(configuration()) == ["local postgres postgres"]
 
 
 def test_initdb_command() -> None:
@@ -173,7 +165,6 @@ def test_first_start(tmp_path: Path, statements: list[tuple[str, str]]) -> None:
         ("shop", "three"),
     ]
     assert (tmp_path / "pgdata/PG_VERSION").exists()
-    assert (tmp_path / "pgdata/postgresql.conf").exists()
 
 
 def test_data_that_are_there_are_left_alone(tmp_path: Path, statements: list[tuple[str, str]]) -> None:
@@ -201,15 +192,27 @@ def test_the_lock_of_a_killed_pod_is_removed(tmp_path: Path) -> None:
     assert not (tmp_path / "postmaster.pid").exists()
 
 
+def test_a_copy_that_was_interrupted_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "pgdata/global").mkdir(parents=True)
+    (tmp_path / "pgdata/PG_VERSION").write_text("17\n", encoding="utf-8")
+    (tmp_path / "pgdata/global/pg_control").touch()
+    remove_unfinished_copy(places(tmp_path))
+    assert places(tmp_path).has_data
+    (tmp_path / "pgdata/global/pg_control").unlink()
+    remove_unfinished_copy(places(tmp_path))
+    remove_unfinished_copy(places(tmp_path))
+    assert not (tmp_path / "pgdata").exists()
+
+
 def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
-    server = PostgresServer(configuration(), places(tmp_path))
+    server = PostgresServer(configuration(), places(tmp_path), MEMBER)
     with pytest.raises(subprocess.CalledProcessError) as caught:
         server.run([sys.executable, "-c", "print('no space left'); raise SystemExit(3)"])
     assert bootstrap_module.failed_command(caught.value).endswith("ended with code 3: no space left")
 
 
 def test_nothing_is_started_once_the_pod_stops(tmp_path: Path) -> None:
-    server = PostgresServer(configuration(), places(tmp_path))
+    server = PostgresServer(configuration(), places(tmp_path), MEMBER)
     server.stop()
     with pytest.raises(StoppingError):
         server.run([sys.executable, "-c", "pass"])
@@ -229,15 +232,30 @@ def test_samples_of_one_metric_stand_together() -> None:
 
 
 def test_a_server_that_is_down_is_a_metric(tmp_path: Path) -> None:
-    text = collect(PostgresServer(configuration(), places(tmp_path)), "pg")
+    text = collect(PostgresServer(configuration(), places(tmp_path), MEMBER), "pg")
     assert 'cnpg_collector_up{cluster="pg"} 0\n' in text
     assert "cnpg_collector_last_collection_error 1\n" in text
+
+
+class PatroniDouble:
+    """Patroni's REST API: remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str | None]] = []
+        self.up = True
+
+    def forward(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
+        if not self.up:
+            raise PatroniError("Patroni does not answer")
+        self.asked.append((method, path, body))
+        return 200, b'{"role": "replica"}'
 
 
 class ServerDouble:
     """What the status endpoint asks of the server."""
 
     def __init__(self) -> None:
+        self.patroni = PatroniDouble()
         self.up = True
         self.configuration: InstanceConfiguration | None = None
 
@@ -273,13 +291,15 @@ class Client:
         self._write(f"{name}.crt", pair.certificate)
         self._write(f"{name}.key", pair.key)
 
-    def request(self, path: str, body: str | None = None, *, known: bool = False) -> tuple[int, dict[str, Any]]:
+    def request(
+        self, path: str, body: str | None = None, *, known: bool = False, method: str = "PUT"
+    ) -> tuple[int, dict[str, Any]]:
         context = ssl.create_default_context(cafile=str(self._folder / "certificates/ca.crt"))
         if known:
             context.load_cert_chain(self._folder / "known.crt", self._folder / "known.key")
         url = f"https://localhost:{self.endpoint.server_address[1]}{path}"
-        method = "GET" if body is None else "PUT"
-        request = urllib.request.Request(url, data=body.encode() if body is not None else None, method=method)
+        content = body.encode() if body is not None else None
+        request = urllib.request.Request(url, data=content, method="GET" if body is None else method)
         try:
             with urllib.request.urlopen(request, context=context, timeout=5) as response:
                 return response.status, json.load(response)
@@ -320,3 +340,17 @@ def test_only_who_is_known_may_change_something(client: Client, server: ServerDo
 def test_what_is_no_configuration_is_refused(client: Client) -> None:
     assert client.request("/pg/configuration", "{}", known=True)[0] == 400
     assert client.request("/pg/configuration", "[", known=True)[0] == 400
+
+
+def test_members_ask_each_other_how_they_stand(client: Client, server: ServerDouble) -> None:
+    assert client.request("/patroni") == (200, {"role": "replica"})
+    server.patroni.up = False
+    assert client.request("/patroni") == (503, {"error": "Patroni does not answer"})
+
+
+def test_only_who_is_known_moves_the_primary(client: Client, server: ServerDouble) -> None:
+    assert client.request("/switchover", "{}", method="POST")[0] == 403
+    assert client.request("/restart", "{}", method="POST", known=True)[0] == 404
+    assert server.patroni.asked == []
+    assert client.request("/switchover", '{"leader": "pg-1"}', method="POST", known=True)[0] == 200
+    assert server.patroni.asked == [("POST", "/switchover", '{"leader": "pg-1"}')]

@@ -29,7 +29,9 @@ from lab_operators.cloudnative_pg_definition import (
 )
 from lab_operators.cloudnative_pg_instance import CredentialStore, Instance, InstanceUnreachableError
 from lab_operators.cloudnative_pg_manifests import (
+    CLUSTER_LABEL,
     POD_HASH,
+    ROLE_LABEL,
     application_login,
     authority_secret,
     claims,
@@ -37,6 +39,8 @@ from lab_operators.cloudnative_pg_manifests import (
     disruption_budgets,
     instance_pod,
     login_secret,
+    owned,
+    permissions,
     server_names,
     service_account,
     services,
@@ -44,16 +48,21 @@ from lab_operators.cloudnative_pg_manifests import (
 )
 from lab_operators.cloudnative_pg_resources import CLUSTERS
 from lab_operators.cloudnative_pg_role_sync import RoleSync
+from lab_operators.cloudnative_pg_rollout import Action, Step, next_step
 from lab_operators.cloudnative_pg_status import (
     APPLYING,
     CANNOT_CREATE,
+    FAILING_OVER,
     HEALTHY,
     INVALID,
+    SCALING_DOWN,
     SETTING_UP,
+    SWITCHING_OVER,
     UNKNOWN_PLUGIN,
     UPGRADING,
     WAITING,
     Findings,
+    InstanceState,
     changed,
     cluster_status,
     is_ready,
@@ -61,6 +70,7 @@ from lab_operators.cloudnative_pg_status import (
     pod_trouble,
 )
 from lab_operators.kubernetes_api import (
+    CONFIG_MAPS,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
     SECRETS,
@@ -82,6 +92,8 @@ SOON = Again(2)
 LATER = Again(10)
 
 RENEWAL_DAYS = 7
+#: Patroni's ConfigMaps of a cluster, by the last part of their names.
+PATRONI_STATE = ("config", "leader", "failover", "sync")
 
 
 class ObstacleError(Exception):
@@ -121,19 +133,18 @@ class ClusterReconciler:
         wrong = mistakes(name, spec, self._default_image)
         if wrong:
             return Findings(INVALID, "; ".join(wrong)), RESYNC
-        findings = Findings(SETTING_UP, instance=f"{name}-1", image=spec.get("imageName") or self._default_image)
-        if (cluster.get("status") or {}).get("currentPrimary"):
-            findings.phase = WAITING
+        findings = Findings(
+            WAITING if is_initialised(cluster) else SETTING_UP, image=spec.get("imageName") or self._default_image
+        )
         try:
             authority = self._objects(cluster, findings)
-            pod = self._pod(cluster, findings)
+            self._pods(cluster, findings)
         except ObstacleError as obstacle:
             findings.phase, findings.reason = CANNOT_CREATE, str(obstacle)
             return findings, LATER
-        if pod is None or not is_ready(pod):
-            return findings, SOON
+        self._patroni_objects(cluster)
         try:
-            return findings, self._instance(cluster, findings, pod, authority)
+            return findings, self._servers(cluster, findings, authority)
         except (InstanceUnreachableError, psycopg.Error) as error:
             findings.reason = one_line(error)
             return findings, SOON
@@ -142,11 +153,12 @@ class ClusterReconciler:
         """Everything but the pod. Existing passwords and certificates stay."""
         authority = self._certificates(cluster)
         self._login_secrets(cluster)
-        self._check_storage_classes(cluster, findings.instance)
+        wanted_claims = [claim for instance in instance_names(cluster) for claim in claims(cluster, instance)]
+        self._check_storage_classes(wanted_claims)
         configuration = instance_configuration(cluster["metadata"]["name"], cluster["spec"])
-        wanted_claims = claims(cluster, findings.instance)
         wanted = [
             service_account(cluster),
+            *permissions(cluster),
             configuration_map(cluster, configuration),
             *services(cluster),
             *disruption_budgets(cluster),
@@ -204,9 +216,9 @@ class ClusterReconciler:
         else:
             self._api.delete(SECRETS, namespace, f"{name}-superuser")
 
-    def _check_storage_classes(self, cluster: Manifest, instance: str) -> None:
+    def _check_storage_classes(self, wanted: list[Manifest]) -> None:
         """A claim for a class that does not exist would wait forever without a word."""
-        for claim in claims(cluster, instance):
+        for claim in wanted:
             storage_class = claim["spec"].get("storageClassName")
             if not storage_class or self._api.read(STORAGE_CLASSES, None, storage_class):
                 continue
@@ -214,80 +226,170 @@ class ClusterReconciler:
             if self._api.read(PERSISTENT_VOLUME_CLAIMS, metadata["namespace"], metadata["name"]) is None:
                 raise ObstacleError(f"StorageClass {storage_class} does not exist")
 
-    def _pod(self, cluster: Manifest, findings: Findings) -> Manifest | None:
-        """The instance's pod as it is; None while there is none that could be ready."""
-        namespace = cluster["metadata"]["namespace"]
-        wanted = instance_pod(cluster, findings.instance, findings.image)
-        pod = self._api.read(PODS, namespace, findings.instance)
-        if pod is None:
-            try:
-                self._api.create(wanted)
-            except KubernetesError as error:
-                if error.status in (403, 422):
-                    raise ObstacleError(f"Pod {findings.instance} is refused: {error.message}") from error
-                raise
-            return None
-        if pod["metadata"].get("deletionTimestamp"):
-            findings.phase = UPGRADING if not self._is_current(pod, wanted) else findings.phase
-            return None
-        if not self._is_current(pod, wanted):
-            findings.phase, findings.reason = (
-                UPGRADING,
-                f"Restarting instance {findings.instance}, its definition changed",
-            )
-            self._api.delete(PODS, namespace, findings.instance, pod["metadata"]["uid"])
-            return None
-        if (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded"):
-            findings.reason = f"Pod {findings.instance} ended: {pod['status'].get('message', pod['status']['phase'])}"
-            self._api.delete(PODS, namespace, findings.instance, pod["metadata"]["uid"])
-            return None
-        findings.pod_ready = is_ready(pod)
-        findings.pod_address = (pod.get("status") or {}).get("podIP", "")
-        findings.reason = "" if findings.pod_ready else pod_trouble(pod) or self._claim_trouble(namespace, findings)
-        return pod
+    def _pods(self, cluster: Manifest, findings: Findings) -> None:
+        """Make the pods that are missing, note how the others are.
+
+        The standbys copy the primary's data: there are none before it has said who it is.
+        """
+        namespace, initialised = cluster["metadata"]["namespace"], is_initialised(cluster)
+        for instance in instance_names(cluster):
+            if not initialised and findings.instances:
+                break
+            wanted = instance_pod(cluster, instance, findings.image, first_data=not initialised)
+            pod = self._api.read(PODS, namespace, instance)
+            state = InstanceState(instance)
+            findings.instances.append(state)
+            if pod is None:
+                self._create_pod(wanted)
+                continue
+            status = pod.get("status") or {}
+            if pod["metadata"].get("deletionTimestamp"):
+                state.terminating = True
+            elif status.get("phase") in ("Failed", "Succeeded"):
+                state.trouble = f"Pod {instance} ended: {status.get('message', status['phase'])}"
+                self._api.delete(PODS, namespace, instance, pod["metadata"]["uid"])
+            else:
+                state.pod_ready, state.address = is_ready(pod), status.get("podIP", "")
+                if not state.pod_ready:
+                    state.trouble = pod_trouble(pod) or self._claim_trouble(cluster, instance)
+                if not self._is_current(pod, wanted):
+                    state.restart_reason = "its definition changed"
+
+    def _create_pod(self, wanted: Manifest) -> None:
+        try:
+            self._api.create(wanted)
+        except KubernetesError as error:
+            if error.status in (403, 422):
+                raise ObstacleError(f"Pod {wanted['metadata']['name']} is refused: {error.message}") from error
+            raise
 
     @staticmethod
     def _is_current(pod: Manifest, wanted: Manifest) -> bool:
         annotations = pod["metadata"].get("annotations") or {}
         return bool(annotations.get(POD_HASH) == wanted["metadata"]["annotations"][POD_HASH])
 
-    def _claim_trouble(self, namespace: str, findings: Findings) -> str:
-        for name in findings.claims:
-            claim = self._api.read(PERSISTENT_VOLUME_CLAIMS, namespace, name) or {}
+    def _claim_trouble(self, cluster: Manifest, instance: str) -> str:
+        for name in (claim["metadata"]["name"] for claim in claims(cluster, instance)):
+            claim = self._api.read(PERSISTENT_VOLUME_CLAIMS, cluster["metadata"]["namespace"], name) or {}
             phase = (claim.get("status") or {}).get("phase")
             if phase == "Lost" or (phase == "Pending" and not (claim.get("spec") or {}).get("storageClassName")):
                 return f"PersistentVolumeClaim {name} is {phase}: is there a default StorageClass?"
         return ""
 
-    def _instance(self, cluster: Manifest, findings: Findings, pod: Manifest, authority: KeyPair) -> Again:
-        """Settings and roles inside the running server."""
-        namespace, name = cluster["metadata"]["namespace"], cluster["metadata"]["name"]
-        instance = Instance(findings.pod_address, self._credentials.for_authority(authority))
+    def _patroni_objects(self, cluster: Manifest) -> None:
+        """Patroni's ConfigMaps go with the Cluster, and a pod that cannot speak any more is not called the primary."""
+        name, namespace = cluster["metadata"]["name"], cluster["metadata"]["namespace"]
+        state = {kind: self._api.read(CONFIG_MAPS, namespace, f"{name}-{kind}") for kind in PATRONI_STATE}
+        for config_map in state.values():
+            if config_map and not config_map["metadata"].get("ownerReferences"):
+                owner = owned(cluster, "ConfigMap", config_map["metadata"]["name"])["metadata"]["ownerReferences"]
+                change = {"metadata": {"ownerReferences": owner}}
+                self._api.patch(CONFIG_MAPS, namespace, config_map["metadata"]["name"], change)
+        leader = (((state["leader"] or {}).get("metadata") or {}).get("annotations") or {}).get("leader")
+        if not leader:
+            return
+        for pod in self._api.find(PODS, namespace, {CLUSTER_LABEL: name, ROLE_LABEL: "primary"}):
+            if pod["metadata"]["name"] != leader:
+                change = {"metadata": {"labels": {ROLE_LABEL: "replica"}}}
+                self._api.patch(PODS, namespace, pod["metadata"]["name"], change)
+
+    def _servers(self, cluster: Manifest, findings: Findings, authority: KeyPair) -> Again:
+        """Settings, order of restarts, and roles of the running servers."""
+        name, namespace = cluster["metadata"]["name"], cluster["metadata"]["namespace"]
+        credentials = self._credentials.for_authority(authority)
+        ready = [state for state in findings.instances if state.pod_ready]
+        servers = {state.name: Instance(state.address, credentials) for state in ready}
+        for state in ready:
+            self._ask(state, servers[state.name])
         configuration = instance_configuration(name, cluster["spec"])
-        status = instance.status()
-        if not status.get("ready"):
-            findings.reason = status.get("error", "")
-            return SOON
-        if status["configuration"] != configuration_digest(configuration):
-            status = instance.reconfigure(configuration)
-        findings.instance_status = status
-        if status["configuration_errors"]:
-            findings.phase, findings.reason = APPLYING, "; ".join(status["configuration_errors"])
+        # What holds for all of them the primary writes down: it comes first.
+        for state in sorted(ready, key=lambda state: not state.is_primary):
+            if state.answer.get("ready") and state.answer["configuration"] != configuration_digest(configuration):
+                state.answer = servers[state.name].reconfigure(configuration)
+            if state.answer.get("pending_restart") and not state.restart_reason:
+                state.restart_reason = f"for {', '.join(state.answer['pending_restart'])}"
+        primary = findings.primary
+        refused = [error for state in ready for error in state.answer.get("configuration_errors") or []]
+        if refused:
+            findings.phase, findings.reason = APPLYING, "; ".join(dict.fromkeys(refused))
             return LATER
-        if status["pending_restart"]:
-            findings.phase = APPLYING
-            findings.reason = f"Restarting instance {findings.instance} for {', '.join(status['pending_restart'])}"
-            self._api.delete(PODS, namespace, findings.instance, pod["metadata"]["uid"])
+        step = next_step(findings.instances, primary.name if primary else None)
+        if step:
+            self._take(step, cluster, findings, servers)
             return SOON
-        with instance.connect() as connection:
+        findings.reason = "; ".join(state.trouble for state in findings.instances if state.trouble)
+        complete = len(ready) == len(instance_names(cluster)) and all(state.answer.get("ready") for state in ready)
+        if complete and self._shrink(cluster, findings):
+            return SOON
+        if primary is None:
+            if is_initialised(cluster) and any(state.answer.get("ready") for state in ready):
+                findings.phase = FAILING_OVER
+            return SOON
+        with servers[primary.name].connect() as connection:
             sync = RoleSync(self._api, connection, namespace)
             findings.roles, findings.secret_versions = sync.cluster_roles(cluster)
+        if not complete:
+            return SOON
         findings.phase, findings.reason = HEALTHY, ""
         return LATER if findings.roles.cannot_reconcile or findings.roles.pending else RESYNC
+
+    @staticmethod
+    def _ask(state: InstanceState, server: Instance) -> None:
+        """A server that does not answer is one of several: the others go on."""
+        try:
+            state.answer = server.status()
+            state.trouble = state.answer.get("error", "")
+        except InstanceUnreachableError as error:
+            state.trouble = f"{state.name} does not answer: {one_line(error)}"
+
+    def _take(self, step: Step, cluster: Manifest, findings: Findings, servers: dict[str, Instance]) -> None:
+        namespace = cluster["metadata"]["namespace"]
+        findings.phase = UPGRADING if "definition" in step.reason else APPLYING
+        findings.reason = f"Restarting instance {step.instance}: {step.reason}"
+        if step.action is Action.REPLACE:
+            pod = self._api.read(PODS, namespace, step.instance)
+            if pod:
+                self._api.delete(PODS, namespace, step.instance, pod["metadata"]["uid"])
+        elif step.action is Action.SWITCH_OVER:
+            findings.phase = SWITCHING_OVER
+            servers[step.instance].switch_over(step.instance)
+
+    def _shrink(self, cluster: Manifest, findings: Findings) -> bool:
+        """Take away what is beyond spec.instances, with its volumes; whether there was something.
+
+        Should the primary be among them, one of the others takes its place when it shuts down.
+        """
+        name, namespace = cluster["metadata"]["name"], cluster["metadata"]["namespace"]
+        names = instance_names(cluster)
+        surplus = [
+            claim
+            for claim in self._api.find(PERSISTENT_VOLUME_CLAIMS, namespace, {CLUSTER_LABEL: name})
+            if claim["metadata"]["labels"]["cnpg.io/instanceName"] not in names
+        ]
+        for claim in surplus:
+            instance = claim["metadata"]["labels"]["cnpg.io/instanceName"]
+            findings.phase, findings.reason = SCALING_DOWN, f"Removing instance {instance}"
+            pod = self._api.read(PODS, namespace, instance)
+            if pod is None:
+                self._api.delete(PERSISTENT_VOLUME_CLAIMS, namespace, claim["metadata"]["name"])
+            elif not pod["metadata"].get("deletionTimestamp"):
+                self._api.delete(PODS, namespace, instance, pod["metadata"]["uid"])
+        return bool(surplus)
 
     def _secret(self, namespace: str, name: str) -> dict[str, str]:
         secret = self._api.read(SECRETS, namespace, name)
         return decoded(secret) if secret else {}
+
+
+def instance_names(cluster: Manifest) -> list[str]:
+    """The names of the Cluster's instances, which are those of their pods and volumes, too."""
+    name, instances = cluster["metadata"]["name"], cluster["spec"].get("instances", 1)
+    return [f"{name}-{number}" for number in range(1, instances + 1)]
+
+
+def is_initialised(cluster: Manifest) -> bool:
+    """Whether the Cluster has had data; then nobody makes first data again."""
+    return bool((cluster.get("status") or {}).get("systemID"))
 
 
 def now() -> str:

@@ -24,7 +24,7 @@ from lab_operators.cloudnative_pg_database_sql import (
 from lab_operators.cloudnative_pg_instance import CredentialStore, Instance, InstanceUnreachableError
 from lab_operators.cloudnative_pg_resources import CLUSTERS, DATABASE_ROLES, DATABASES
 from lab_operators.cloudnative_pg_role_sync import PasswordSecretError, RoleSync
-from lab_operators.cloudnative_pg_status import HEALTHY, changed, is_ready, one_line
+from lab_operators.cloudnative_pg_status import changed, is_ready, one_line
 from lab_operators.kubernetes_api import PODS, SECRETS, KubernetesApi, Manifest, ResourceKind
 from lab_operators.reconciler import GONE, Again
 from lab_operators.secret_data import decoded
@@ -57,10 +57,10 @@ class ClusterAccess:
         if cluster is None:
             raise NotAppliedError(f'cluster "{name}" not found')
         status = cluster.get("status") or {}
-        pod = self.api.read(PODS, namespace, status.get("currentPrimary") or f"{name}-1")
+        pod = self.api.read(PODS, namespace, status.get("currentPrimary") or "")
         authority = decoded(self.api.read(SECRETS, namespace, f"{name}-ca") or {})
-        if status.get("phase") != HEALTHY or pod is None or not is_ready(pod) or not authority:
-            raise NotAppliedError(f'waiting for cluster "{name}" to be healthy')
+        if not status.get("currentPrimary") or pod is None or not is_ready(pod) or not authority:
+            raise NotAppliedError(f'waiting for the primary of cluster "{name}"')
         pair = KeyPair(authority["ca.crt"], authority["ca.key"])
         return Instance(pod["status"]["podIP"], self._credentials.for_authority(pair))
 

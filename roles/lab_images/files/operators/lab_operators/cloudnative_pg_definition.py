@@ -112,8 +112,11 @@ def instance_configuration(cluster: str, spec: Spec) -> str:
     libraries = postgresql.get("shared_preload_libraries") or []
     if libraries:
         parameters["shared_preload_libraries"] = ",".join(libraries)
+    synchronous = postgresql.get("synchronous")
     document = {
         "cluster": cluster,
+        "synchronous": synchronous
+        and {"number": synchronous["number"], "strict": synchronous.get("dataDurability", "required") == "required"},
         "parameters": parameters,
         "pg_hba": postgresql.get("pg_hba") or [],
         "pg_ident": postgresql.get("pg_ident") or [],
@@ -153,6 +156,13 @@ def _wrong(name: str, spec: Spec, default_image: str) -> list[str]:
             found.append(f"spec.{volume}.size is needed")
     fixed = sorted(FIXED_PARAMETERS & set((spec.get("postgresql") or {}).get("parameters") or {}))
     found += [f"spec.postgresql.parameters.{parameter} is fixed by the operator" for parameter in fixed]
+    instances = spec.get("instances", 1)
+    synchronous = (spec.get("postgresql") or {}).get("synchronous") or {}
+    if synchronous and not 0 < synchronous.get("number", 0) < instances:
+        found.append(
+            f"spec.postgresql.synchronous.number is {synchronous.get('number')}, "
+            f"it must be at least 1 and less than spec.instances ({instances})"
+        )
     roles = [role["name"] for role in (spec.get("managed") or {}).get("roles") or []]
     found += [f"spec.managed.roles names {role} twice" for role in sorted({r for r in roles if roles.count(r) > 1})]
     found += [f"spec.managed.roles: {role} is a reserved name" for role in roles if is_reserved(role)]
@@ -166,12 +176,13 @@ def _wrong(name: str, spec: Spec, default_image: str) -> list[str]:
 
 def _beyond_the_stand_in(spec: Spec) -> list[str]:
     found = []
-    instances = spec.get("instances", 1)
-    if instances > 1:
-        found.append(f"spec.instances is {instances}, the lab's stand-in runs one instance")
     bootstrap = spec.get("bootstrap") or {}
     initdb = bootstrap.get("initdb") or {}
+    synchronous = (spec.get("postgresql") or {}).get("synchronous") or {}
     fields = {
+        "spec.postgresql.synchronous.method first": synchronous.get("method") == "first",
+        "spec.postgresql.synchronous.standbyNamesPre": synchronous.get("standbyNamesPre"),
+        "spec.postgresql.synchronous.standbyNamesPost": synchronous.get("standbyNamesPost"),
         "spec.imageCatalogRef": spec.get("imageCatalogRef"),
         "spec.bootstrap.recovery": bootstrap.get("recovery"),
         "spec.bootstrap.pg_basebackup": bootstrap.get("pg_basebackup"),
@@ -182,7 +193,6 @@ def _beyond_the_stand_in(spec: Spec) -> list[str]:
         "spec.backup.barmanObjectStore": (spec.get("backup") or {}).get("barmanObjectStore"),
         "spec.replica": (spec.get("replica") or {}).get("enabled"),
         "spec.tablespaces": spec.get("tablespaces"),
-        "spec.postgresql.synchronous": (spec.get("postgresql") or {}).get("synchronous"),
         "spec.postgresql.extensions": (spec.get("postgresql") or {}).get("extensions"),
     }
     found += [f"{field} is beyond the lab's stand-in" for field, value in fields.items() if value]

@@ -25,6 +25,8 @@ from lab_operators.cloudnative_pg_manifests import POSTGRES_PORT, STATUS_PORT
 
 OPERATOR_ROLE = "cnpg_operator"
 CONNECT_TIMEOUT = 3
+# A switchover is answered when it is done.
+ANSWER_TIMEOUT = 30
 STATEMENT_TIMEOUT_MS = 30_000
 
 
@@ -91,6 +93,10 @@ class Instance:
     def reconfigure(self, configuration: str) -> dict[str, Any]:
         return self._request("PUT", "/pg/configuration", configuration)
 
+    def switch_over(self, primary: str) -> None:
+        """Let a standby take the primary's place; Patroni chooses one that has everything."""
+        self._raw("POST", "/switchover", json.dumps({"leader": primary}))
+
     def connect(self, database: str = "postgres") -> psycopg.Connection[dict[str, Any]]:
         """A session as the operator's superuser."""
         try:
@@ -113,6 +119,13 @@ class Instance:
             raise InstanceUnreachableError(str(error).strip()) from error
 
     def _request(self, method: str, path: str, body: str | None = None) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = json.loads(self._raw(method, path, body))
+        except ValueError as error:
+            raise InstanceUnreachableError(f"{method} {path}: the answer is no JSON") from error
+        return answer
+
+    def _raw(self, method: str, path: str, body: str | None = None) -> bytes:
         url = f"https://{self._address}:{STATUS_PORT}{path}"
         with urllib3.PoolManager(
             ca_certs=self._credentials.authority,
@@ -120,13 +133,14 @@ class Instance:
             key_file=self._credentials.key,
             assert_hostname=False,
             retries=False,
-            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=10),
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=ANSWER_TIMEOUT),
         ) as pool:
             try:
                 response = pool.request(method, url, body=body)
-                answer: dict[str, Any] = json.loads(response.data)
-            except (urllib3.exceptions.HTTPError, ValueError) as error:
+                content: bytes = response.data
+            except urllib3.exceptions.HTTPError as error:
                 raise InstanceUnreachableError(str(error)) from error
         if response.status != 200:
-            raise InstanceUnreachableError(f"{method} {path}: {response.status} {answer.get('error', '')}")
-        return answer
+            words = content.decode(errors="replace").strip()
+            raise InstanceUnreachableError(f"{method} {path}: {response.status} {words}")
+        return content

@@ -18,8 +18,12 @@ from lab_operators.secret_data import encoded
 CLUSTER_LABEL = "cnpg.io/cluster"
 RELOAD_LABEL = "cnpg.io/reload"
 POD_HASH = "cnpg.io/podEnvHash"
+ROLE_LABEL = "cnpg.io/instanceRole"
+#: Whether this pod makes the first data of its cluster, if it finds none.
+FIRST_DATA = "cnpg.io/firstData"
 POSTGRES_PORT, STATUS_PORT, METRICS_PORT = 5432, 8000, 9187
 SECRET_MODE = 0o640
+PATRONI_VERBS = ["get", "list", "patch", "update", "watch"]
 
 
 def owned(cluster: Manifest, kind: str, name: str, api_version: str = "v1", **content: Any) -> Manifest:
@@ -111,8 +115,8 @@ def services(cluster: Manifest) -> list[Manifest]:
     name = cluster["metadata"]["name"]
     disabled = ((cluster["spec"].get("managed") or {}).get("services") or {}).get("disabledDefaultServices") or []
     selectors = {
-        "rw": {"cnpg.io/instanceRole": "primary"},
-        "ro": {"cnpg.io/instanceRole": "replica"},
+        "rw": {ROLE_LABEL: "primary"},
+        "ro": {ROLE_LABEL: "replica"},
         "r": {"cnpg.io/podRole": "instance"},
     }
     return [
@@ -132,19 +136,25 @@ def services(cluster: Manifest) -> list[Manifest]:
 
 
 def disruption_budgets(cluster: Manifest) -> list[Manifest]:
-    """The primary is not evicted without a word; there are no replicas to protect."""
+    """The primary is not evicted without a word; of the standbys one at a time, as long as there are two."""
     if not cluster["spec"].get("enablePDB", True):
         return []
-    name = cluster["metadata"]["name"]
-    selector = {"matchLabels": {CLUSTER_LABEL: name, "cnpg.io/instanceRole": "primary"}}
+    name, instances = cluster["metadata"]["name"], cluster["spec"].get("instances", 1)
+    kept = {f"{name}-primary": ("primary", 1)}
+    if instances > 2:
+        kept[name] = ("replica", instances - 2)
     return [
         owned(
             cluster,
             "PodDisruptionBudget",
-            f"{name}-primary",
+            budget,
             "policy/v1",
-            spec={"minAvailable": 1, "selector": selector},
+            spec={
+                "minAvailable": available,
+                "selector": {"matchLabels": {CLUSTER_LABEL: name, ROLE_LABEL: role}},
+            },
         )
+        for budget, (role, available) in kept.items()
     ]
 
 
@@ -155,12 +165,34 @@ def configuration_map(cluster: Manifest, configuration: str) -> Manifest:
 
 
 def service_account(cluster: Manifest) -> Manifest:
-    """An account without a token: the instance does not speak to the API server."""
+    """The account of the instances: Patroni keeps the cluster's state in ConfigMaps."""
     account = owned(cluster, "ServiceAccount", service_account_name(cluster), automountServiceAccountToken=False)
     template = (cluster["spec"].get("serviceAccountTemplate") or {}).get("metadata") or {}
     account["metadata"]["labels"] |= template.get("labels") or {}
     account["metadata"]["annotations"] |= template.get("annotations") or {}
     return account
+
+
+def permissions(cluster: Manifest) -> list[Manifest]:
+    """What Patroni needs (https://patroni.readthedocs.io/en/latest/kubernetes.html): its ConfigMaps, and labels on its pods."""
+    name, account = cluster["metadata"]["name"], service_account_name(cluster)
+    group = "rbac.authorization.k8s.io"
+    rules = [
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": [*PATRONI_VERBS, "create", "delete"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": PATRONI_VERBS},
+    ]
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": cluster["metadata"]["namespace"]}
+    return [
+        owned(cluster, "Role", name, f"{group}/v1", rules=rules),
+        owned(
+            cluster,
+            "RoleBinding",
+            name,
+            f"{group}/v1",
+            roleRef={"apiGroup": group, "kind": "Role", "name": name},
+            subjects=[subject],
+        ),
+    ]
 
 
 def service_account_name(cluster: Manifest) -> str:
@@ -183,21 +215,22 @@ def _claim(cluster: Manifest, instance: str, name: str, role: str, storage: Spec
     if storage.get("storageClass"):
         spec["storageClassName"] = storage["storageClass"]
     claim = owned(cluster, "PersistentVolumeClaim", name, spec=spec)
-    claim["metadata"]["labels"] |= {"cnpg.io/instanceName": instance, "cnpg.io/pvcRole": role, "role": "primary"}
+    claim["metadata"]["labels"] |= {"cnpg.io/instanceName": instance, "cnpg.io/pvcRole": role}
     claim["metadata"]["annotations"] |= {"cnpg.io/nodeSerial": instance.rsplit("-", 1)[1], "cnpg.io/pvcStatus": "ready"}
     return claim
 
 
-def instance_pod(cluster: Manifest, instance: str, image: str) -> Manifest:
-    """The pod of one instance; its annotation names everything that needs a new pod when it changes."""
+def instance_pod(cluster: Manifest, instance: str, image: str, *, first_data: bool = False) -> Manifest:
+    """The pod of one instance; its annotation names everything that needs a new pod when it changes.
+
+    Which role it has, Patroni says by a label.
+    """
     spec = _pod_spec(cluster, instance, image)
     pod = owned(cluster, "Pod", instance, spec=spec)
     cluster_name = cluster["metadata"]["name"]
     pod["metadata"]["labels"] |= {
         "cnpg.io/instanceName": instance,
-        "cnpg.io/instanceRole": "primary",
         "cnpg.io/podRole": "instance",
-        "role": "primary",
         "app.kubernetes.io/name": "postgresql",
         "app.kubernetes.io/instance": cluster_name,
         "app.kubernetes.io/component": "database",
@@ -205,6 +238,7 @@ def instance_pod(cluster: Manifest, instance: str, image: str) -> Manifest:
     }
     pod["metadata"]["annotations"] |= {
         "cnpg.io/nodeSerial": instance.rsplit("-", 1)[1],
+        FIRST_DATA: "true" if first_data else "false",
         POD_HASH: hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16],
     }
     return pod
@@ -223,6 +257,8 @@ def _pod_spec(cluster: Manifest, instance: str, image: str) -> Manifest:
             {"name": "POD_NAME", "value": instance},
             {"name": "NAMESPACE", "value": cluster["metadata"]["namespace"]},
             {"name": "CLUSTER_NAME", "value": name},
+            {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+            {"name": "FIRST_DATA", "valueFrom": {"fieldRef": {"fieldPath": f"metadata.annotations['{FIRST_DATA}']"}}},
             {"name": "PGPORT", "value": str(POSTGRES_PORT)},
             {"name": "PGHOST", "value": "/controller/run"},
             *(spec.get("env") or []),
@@ -250,7 +286,7 @@ def _pod_spec(cluster: Manifest, instance: str, image: str) -> Manifest:
     pod = {
         "hostname": instance,
         "serviceAccountName": service_account_name(cluster),
-        "automountServiceAccountToken": False,
+        "automountServiceAccountToken": True,
         "enableServiceLinks": False,
         "securityContext": {
             "fsGroup": group,
@@ -279,6 +315,12 @@ def _volumes(cluster: str, instance: str, wal: bool) -> tuple[list[Manifest], li
         "sources": [
             {"secret": {"name": f"{cluster}-server", "items": [{"key": k, "path": k} for k in ("tls.crt", "tls.key")]}},
             {"secret": {"name": f"{cluster}-ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            {
+                "secret": {
+                    "name": f"{cluster}-replication",
+                    "items": [{"key": f"tls.{kind}", "path": f"replication.{kind}"} for kind in ("crt", "key")],
+                }
+            },
         ],
     }
     volumes: list[tuple[str, str, Manifest]] = [

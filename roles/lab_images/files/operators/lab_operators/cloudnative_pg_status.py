@@ -15,6 +15,9 @@ HEALTHY = "Cluster in healthy state"
 SETTING_UP = "Setting up primary"
 WAITING = "Waiting for the instances to become active"
 UPGRADING = "Upgrading cluster"
+FAILING_OVER = "Failing over"
+SWITCHING_OVER = "Switchover in progress"
+SCALING_DOWN = "Scaling down"
 APPLYING = "Applying configuration"
 INVALID = "Invalid cluster definition"
 CANNOT_CREATE = "Unable to create required cluster objects"
@@ -53,19 +56,50 @@ class RoleResults:
 
 
 @dataclass
+class InstanceState:
+    """One instance, as its pod and its server say."""
+
+    name: str
+    pod_ready: bool = False
+    terminating: bool = False
+    address: str = ""
+    #: What keeps it from being ready, when that is known.
+    trouble: str = ""
+    #: Why it needs a new pod; empty when it does not.
+    restart_reason: str = ""
+    #: The answer of its status endpoint.
+    answer: Manifest = field(default_factory=dict)
+
+    @property
+    def is_primary(self) -> bool:
+        return bool(self.answer.get("is_primary"))
+
+    @property
+    def is_streaming(self) -> bool:
+        return bool(self.answer.get("is_streaming"))
+
+    @property
+    def timeline(self) -> int:
+        return int(self.answer.get("timeline") or 0)
+
+
+@dataclass
 class Findings:
     """What one reconciliation found out."""
 
     phase: str
     reason: str = ""
-    instance: str = ""
     image: str = ""
-    pod_ready: bool = False
-    pod_address: str = ""
-    instance_status: Manifest = field(default_factory=dict)
+    instances: list[InstanceState] = field(default_factory=list)
     claims: list[str] = field(default_factory=list)
     secret_versions: dict[str, str] = field(default_factory=dict)
     roles: RoleResults | None = None
+
+    @property
+    def primary(self) -> InstanceState | None:
+        """Who takes writes. One that lost the lock may think so a moment longer: the newer timeline counts."""
+        claimants = [instance for instance in self.instances if instance.pod_ready and instance.is_primary]
+        return max(claimants, key=lambda instance: instance.timeline, default=None)
 
 
 def one_line(error: Exception) -> str:
@@ -107,8 +141,8 @@ def cluster_status(cluster: Manifest, findings: Findings, now: str) -> Manifest:
     status: Manifest = {
         "phase": findings.phase,
         "phaseReason": findings.reason or None,
-        "instances": 1 if findings.instance else 0,
-        "readyInstances": 1 if findings.pod_ready else 0,
+        "instances": len(findings.instances),
+        "readyInstances": sum(instance.pod_ready for instance in findings.instances),
         "conditions": conditions(before.get("conditions") or [], findings, now),
         "selector": f"cnpg.io/cluster={name},cnpg.io/podRole=instance",
         "writeService": f"{name}-rw",
@@ -126,47 +160,51 @@ def cluster_status(cluster: Manifest, findings: Findings, now: str) -> Manifest:
             "serverTLSSecret": f"{name}-server",
             "replicationTLSSecret": f"{name}-replication",
         }
-    if findings.instance:
+    if findings.instances:
         status |= _instances(before, findings, now)
-    if findings.instance_status.get("ready"):
-        status |= _server(findings)
+    if findings.primary:
+        status |= _server(findings, findings.primary)
     if findings.roles is not None:
         status["managedRolesStatus"] = findings.roles.as_status()
     return status
 
 
 def _instances(before: Manifest, findings: Findings, now: str) -> Manifest:
+    names = [instance.name for instance in findings.instances]
+    healthy = [instance.name for instance in findings.instances if instance.pod_ready]
+    failed = [name for name in names if name not in healthy]
     status: Manifest = {
-        "instanceNames": [findings.instance],
-        "latestGeneratedNode": int(findings.instance.rsplit("-", 1)[1]),
-        "instancesStatus": {
-            "healthy": [findings.instance] if findings.pod_ready else None,
-            "failed": None if findings.pod_ready else [findings.instance],
-        },
-        "targetPrimary": findings.instance,
-        "targetPrimaryTimestamp": before.get("targetPrimaryTimestamp") or now,
+        "instanceNames": names,
+        "latestGeneratedNode": max(int(name.rsplit("-", 1)[1]) for name in names),
+        "instancesStatus": {"healthy": healthy or None, "failed": failed or None},
     }
-    if findings.pod_ready or before.get("currentPrimary"):
-        status |= {
-            "currentPrimary": findings.instance,
-            "currentPrimaryTimestamp": before.get("currentPrimaryTimestamp") or now,
-        }
+    primary = findings.primary.name if findings.primary else before.get("currentPrimary")
+    known = {"currentPrimary": primary, "targetPrimary": primary or names[0]}
+    for field_name, name in known.items():
+        if name:
+            since = f"{field_name}Timestamp"
+            status[field_name] = name
+            status[since] = (before.get(since) if before.get(field_name) == name else None) or now
     return status
 
 
-def _server(findings: Findings) -> Manifest:
-    timeline = findings.instance_status.get("timeline")
-    version = str(findings.instance_status.get("version", "")).split(".", 1)[0]
+def _server(findings: Findings, primary: InstanceState) -> Manifest:
+    version = str(primary.answer.get("version", "")).split(".", 1)[0]
+    reported: Manifest = {
+        instance.name: {
+            "isPrimary": instance is primary,
+            "timeLineID": instance.timeline,
+            "ip": instance.address,
+        }
+        for instance in findings.instances
+        if instance.answer.get("ready")
+    }
+    # A merge patch keeps what it does not name.
+    absent: Manifest = {instance.name: None for instance in findings.instances if instance.name not in reported}
     status: Manifest = {
-        "systemID": findings.instance_status.get("system_id"),
-        "timelineID": timeline,
-        "instancesReportedState": {
-            findings.instance: {
-                "isPrimary": bool(findings.instance_status.get("is_primary")),
-                "timeLineID": timeline,
-                "ip": findings.pod_address,
-            }
-        },
+        "systemID": primary.answer.get("system_id"),
+        "timelineID": primary.timeline,
+        "instancesReportedState": reported | absent,
     }
     if version.isdigit():
         status["pgDataImageInfo"] = {"image": findings.image, "majorVersion": int(version)}
@@ -187,7 +225,7 @@ def conditions(before: list[Manifest], findings: Findings, now: str) -> list[Man
             "message": message[:32000],
         }
     ]
-    if findings.instance_status.get("system_id"):
+    if findings.primary:
         wanted += [
             {
                 "type": "ConsistentSystemID",

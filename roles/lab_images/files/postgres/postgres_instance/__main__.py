@@ -1,19 +1,27 @@
 # Copyright: azora.platform contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Start: read the operator's configuration, make the data if there are none, run the server until the pod is stopped."""
+"""Start: read the operator's configuration, make the cluster's first data if told so, run Patroni until the pod is stopped."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import subprocess
 import sys
 
-from postgres_instance.bootstrap import BootstrapError, bootstrap, failed_command, remove_stale_lock
+from postgres_instance.bootstrap import (
+    BootstrapError,
+    bootstrap,
+    failed_command,
+    remove_stale_lock,
+    remove_unfinished_copy,
+)
 from postgres_instance.configuration import InstanceConfiguration, Places
 from postgres_instance.metrics_endpoint import start_metrics_endpoint
+from postgres_instance.patroni_settings import Member
 from postgres_instance.server import PostgresServer, StoppingError
 from postgres_instance.status_endpoint import start_status_endpoint
 
@@ -24,7 +32,8 @@ def main() -> int:
     """The exit code of the pod's one container."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
     places = Places()
-    server = PostgresServer(InstanceConfiguration.parse(places.configuration.read_text(encoding="utf-8")), places)
+    configuration = InstanceConfiguration.parse(places.configuration.read_text(encoding="utf-8"))
+    server = PostgresServer(configuration, places, Member.of_environment())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: server.stop())
     start_status_endpoint(server, places)
@@ -37,17 +46,20 @@ def main() -> int:
 
 def _run(server: PostgresServer, places: Places) -> int:
     try:
-        bootstrap(server.configuration, places, server.run)
+        # One member makes the first data; the others, and one that lost its own later, copy the primary's.
+        if os.environ.get("FIRST_DATA") == "true":
+            bootstrap(server.configuration, places, server.run)
     except BootstrapError as error:
         return _fail(places, str(error))
     except subprocess.CalledProcessError as error:
         return _fail(places, failed_command(error))
+    remove_unfinished_copy(places)
     remove_stale_lock(places.data)
     code = server.serve()
     if server.stopping:
-        logger.info("postgres is stopped (code %d)", code)
+        logger.info("Patroni is stopped (code %d)", code)
         return 0
-    return _fail(places, f"postgres ended with code {code}: {' | '.join(server.last_words)}")
+    return _fail(places, f"Patroni ended with code {code}: {' | '.join(server.last_words)}")
 
 
 def _fail(places: Places, message: str) -> int:

@@ -1,7 +1,7 @@
 # Copyright: azora.platform contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The first start: a data directory that appears complete or not at all."""
+"""The first data of a cluster: a data directory that appears complete or not at all. Patroni copies it to the others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from postgres_instance.configuration import (
     Initdb,
     InstanceConfiguration,
     Places,
-    write_configuration,
 )
 
 logger = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ class BootstrapError(Exception):
 
 def bootstrap(configuration: InstanceConfiguration, places: Places, run: Run) -> None:
     """Make the data directory unless it is there. What an interrupted attempt left is removed first."""
-    if (places.data / "PG_VERSION").exists():
+    if places.has_data:
         return
     unfinished = places.data.with_name(places.data.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -64,7 +63,6 @@ def bootstrap(configuration: InstanceConfiguration, places: Places, run: Run) ->
             raise BootstrapError(f"initialising the database failed: {words}") from error
         finally:
             run(["pg_ctl", "--silent", "--wait", "--mode=fast", f"--pgdata={unfinished}", "stop"])
-    write_configuration(configuration, places, unfinished)
     os.replace(unfinished, places.data)
     logger.info("the data directory is complete")
 
@@ -124,6 +122,15 @@ def _run_first_statements(settings: Initdb, sockets: str) -> None:
         )
         execute("postgres", [create])
     execute(settings.database, settings.post_init_application_sql)
+
+
+def remove_unfinished_copy(places: Places) -> None:
+    """A pod that was killed while it copied the primary's data begins anew: the control file comes last."""
+    if places.data.exists() and not (places.data / "global" / "pg_control").exists():
+        logger.info("removing an unfinished copy from %s", places.data)
+        shutil.rmtree(places.data)
+        if places.wal:
+            shutil.rmtree(places.wal, ignore_errors=True)
 
 
 def remove_stale_lock(data: Path) -> None:

@@ -1,13 +1,12 @@
 # Copyright: azora.platform contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the operator says about the server, and the configuration files that follow from it."""
+"""What the operator says about the server, and what follows from it for every member."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,12 +25,17 @@ class Places:
     sockets: Path = Path("/controller/run")
     certificates: Path = Path("/controller/certificates")
     configuration: Path = Path("/controller/configuration/instance.json")
+    patroni: Path = Path("/controller/run/patroni.yml")
     termination_message: Path = Path("/dev/termination-log")
 
     @property
     def wal(self) -> Path | None:
         """The folder for the write-ahead log on a volume of its own, when there is one."""
         return self.wal_volume / "pg_wal" if self.wal_volume.is_dir() else None
+
+    @property
+    def has_data(self) -> bool:
+        return (self.data / "PG_VERSION").exists()
 
 
 @dataclass(frozen=True)
@@ -100,12 +104,6 @@ def fixed_parameters(configuration: InstanceConfiguration, places: Places) -> di
     }
 
 
-def postgresql_conf(configuration: InstanceConfiguration, places: Places) -> str:
-    """The whole postgresql.conf: nothing is left to what initdb wrote."""
-    settings = configuration.parameters | fixed_parameters(configuration, places)
-    return "".join(f"{name} = {_quoted(value)}\n" for name, value in sorted(settings.items()))
-
-
 def hba_rules(configuration: InstanceConfiguration) -> list[str]:
     """Certificates for the operator and for replication, then the cluster's own rules, then passwords."""
     return [
@@ -121,29 +119,3 @@ def hba_rules(configuration: InstanceConfiguration) -> list[str]:
 def ident_rules(configuration: InstanceConfiguration) -> list[str]:
     """The account of the instance manager is the superuser, on the local socket only."""
     return ["local postgres postgres", *configuration.pg_ident]
-
-
-def pg_hba_conf(configuration: InstanceConfiguration) -> str:
-    return "\n".join(hba_rules(configuration)) + "\n"
-
-
-def pg_ident_conf(configuration: InstanceConfiguration) -> str:
-    return "\n".join(ident_rules(configuration)) + "\n"
-
-
-def write_configuration(configuration: InstanceConfiguration, places: Places, directory: Path) -> None:
-    """Write the three files, each in one step: a reader finds the old file or the new one."""
-    for name, content in {
-        "postgresql.conf": postgresql_conf(configuration, places),
-        "pg_hba.conf": pg_hba_conf(configuration),
-        "pg_ident.conf": pg_ident_conf(configuration),
-    }.items():
-        unfinished = directory / f"{name}.new"
-        unfinished.write_text(content, encoding="utf-8")
-        unfinished.chmod(0o600)
-        os.replace(unfinished, directory / name)
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")
-    return f"'{escaped}'"

@@ -48,7 +48,7 @@ SHARED_PARAMETERS = frozenset(
     }
 )
 #: Patroni sets these itself.
-OWN_PARAMETERS = frozenset({"cluster_name", "listen_addresses", "port"})
+OWN_PARAMETERS = frozenset({"cluster_name", "hot_standby", "listen_addresses", "port"})
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ def cluster_state(configuration: InstanceConfiguration) -> dict[str, Any]:
         "ttl": TTL,
         "loop_wait": LOOP_WAIT,
         "retry_timeout": RETRY_TIMEOUT,
+        # Without the API server the primary goes on as long as it reaches every other member.
+        "failsafe_mode": True,
         "synchronous_mode": "quorum" if synchronous else False,
         "synchronous_mode_strict": bool(synchronous and synchronous.strict),
         "synchronous_node_count": synchronous.number if synchronous else 1,
@@ -112,22 +114,23 @@ def patroni_settings(configuration: InstanceConfiguration, places: Places, membe
             "listen": f"127.0.0.1:{PATRONI_PORT}",
             # The others ask there; between instances only this port and PostgreSQL's are open, as the vendor's are.
             "connect_address": f"{member.address}:{STATUS_PORT}",
+            "certfile": str(certificates / "tls.crt"),
+            "keyfile": str(certificates / "tls.key"),
         },
-        "bootstrap": {
-            "dcs": cluster_state(configuration),
-            "method": "instance_manager",
-            "instance_manager": {
-                "command": "python3 -m postgres_instance.first_data",
-                "no_params": True,
-                "keep_existing_recovery_conf": False,
-            },
+        # The certificate names the Services, not the pod; who may change something is known by the client's certificate.
+        "ctl": {
+            "insecure": True,
+            "certfile": str(certificates / "replication.crt"),
+            "keyfile": str(certificates / "replication.key"),
         },
+        # A member without data waits for the leader's: the first data are made before Patroni starts, and only once.
+        **({"bootstrap": {"dcs": cluster_state(configuration)}} if places.has_data else {}),
         "postgresql": {
             "listen": f"0.0.0.0:{POSTGRES_PORT}",
             "connect_address": f"{member.address}:{POSTGRES_PORT}",
             "data_dir": str(places.data),
             "use_unix_socket": True,
-            "use_unix_socket_repl": True,
+            "pgpass": str(places.sockets / "pgpass"),
             "authentication": {
                 "superuser": {"username": "postgres"},
                 "replication": replication,

@@ -1,13 +1,14 @@
 # Copyright: azora.platform contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The PostgreSQL server as a child process, and what it says about itself."""
+"""Patroni as a child process, the PostgreSQL server that it runs, and what both say."""
 
 from __future__ import annotations
 
 import collections
+import json
 import logging
-import signal
+import os
 import subprocess
 import sys
 import threading
@@ -17,17 +18,29 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from postgres_instance.configuration import InstanceConfiguration, Places, write_configuration
+from postgres_instance.configuration import InstanceConfiguration, Places
+from postgres_instance.patroni_client import PatroniClient, PatroniError
+from postgres_instance.patroni_settings import (
+    OWN_PARAMETERS,
+    SHARED_PARAMETERS,
+    Member,
+    cluster_state,
+    patroni_settings,
+)
 
 logger = logging.getLogger(__name__)
 
-RELOAD_SECONDS = 3.0
+#: Patroni reads its file between two of its turns, which are LOOP_WAIT apart at most.
+RELOAD_SECONDS = 10.0
 STATUS_QUERY = """
 SELECT current_setting('server_version') AS version,
        NOT pg_is_in_recovery() AS is_primary,
        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text AS current_lsn,
        (SELECT system_identifier::text FROM pg_control_system()) AS system_id,
        (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline,
+       (SELECT status FROM pg_stat_wal_receiver) IS NOT DISTINCT FROM 'streaming' AS is_streaming,
+       ARRAY(SELECT application_name FROM pg_stat_replication WHERE state = 'streaming' ORDER BY 1) AS standbys,
+       current_setting('synchronous_standby_names') AS synchronous_standby_names,
        ARRAY(SELECT name FROM pg_settings WHERE pending_restart ORDER BY name) AS pending_restart,
        ARRAY(SELECT concat_ws(': ', file.name, file.error) FROM pg_file_settings AS file
              LEFT JOIN pg_settings AS setting USING (name)
@@ -41,10 +54,14 @@ class StoppingError(Exception):
 
 
 class PostgresServer:
-    """Runs one command at a time (initdb, then postgres) and passes on the pod's signals to it."""
+    """Runs one command at a time (initdb, then Patroni with postgres) and passes on the pod's signals to it."""
 
-    def __init__(self, configuration: InstanceConfiguration, places: Places) -> None:
+    def __init__(
+        self, configuration: InstanceConfiguration, places: Places, member: Member, patroni: PatroniClient | None = None
+    ) -> None:
         self.places = places
+        self.patroni = patroni or PatroniClient()
+        self._member = member
         self.last_words: collections.deque[str] = collections.deque(maxlen=5)
         self._configuration = configuration
         self._lock = threading.Lock()
@@ -71,12 +88,12 @@ class PostgresServer:
             raise subprocess.CalledProcessError(code, command, output=words)
 
     def serve(self) -> int:
-        """Run postgres until it ends; the exit code."""
+        """Run Patroni, and by it postgres, until it ends; the exit code."""
         if self._stopping:
             raise StoppingError
-        write_configuration(self._configuration, self.places, self.places.data)
+        self._write_settings(self._configuration)
         self._child = subprocess.Popen(
-            ["postgres", "-D", str(self.places.data)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            ["patroni", str(self.places.patroni)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         self._serving = True
         assert self._child.stdout is not None  # noqa: S101 - it was asked for
@@ -90,10 +107,10 @@ class PostgresServer:
         return self._stopping
 
     def stop(self) -> None:
-        """End the running command: postgres by a fast shutdown (clients are cut off, data are safe)."""
+        """End the running command. Patroni shuts the server down fast (clients are cut off, data are safe), then gives up its lock."""
         self._stopping = True
         if self._child:
-            self._child.send_signal(signal.SIGINT if self._serving else signal.SIGTERM)
+            self._child.terminate()
 
     def alive(self) -> bool:
         """Whether there is nothing that only a new container could repair."""
@@ -130,26 +147,44 @@ class PostgresServer:
         try:
             with self.connect() as connection:
                 row = connection.execute(STATUS_QUERY).fetchone()
-        except psycopg.Error as error:
+            patroni = self.patroni.state()
+        except (psycopg.Error, PatroniError) as error:
             return answer | {"error": str(error).strip()}
-        return answer | {"ready": not self._stopping} | (row or {})
+        answer |= {"ready": not self._stopping} | (row or {})
+        # PostgreSQL does not know of those that Patroni gives it on the command line.
+        pending = {*answer["pending_restart"], *(patroni.get("pending_restart_reason") or {})}
+        return answer | {"pending_restart": sorted(pending)}
 
     def reconfigure(self, configuration: InstanceConfiguration) -> None:
-        """Write the files anew and have the server read them."""
+        """Have Patroni, and by it the server, read the new settings. What holds for all members the primary writes down."""
         with self._lock:
-            before = self._loaded_at()
-            write_configuration(configuration, self.places, self.places.data)
-            with self.connect() as connection:
-                connection.execute("SELECT pg_reload_conf()")
-            # The server reads them in its own time; a file that it refuses as a whole leaves the time as it was.
+            self._write_settings(configuration)
+            primary = self._is_primary()
+            if primary:
+                self.patroni.set_cluster_state(cluster_state(configuration))
+            self.patroni.reload()
+            # Lower limits on a standby have to wait until the primary has them; Patroni sees to that.
+            kept_elsewhere = OWN_PARAMETERS if primary else OWN_PARAMETERS | SHARED_PARAMETERS
+            wanted = {name: value for name, value in configuration.parameters.items() if name not in kept_elsewhere}
             patience = time.monotonic() + RELOAD_SECONDS
-            while self._loaded_at() == before and time.monotonic() < patience:
-                time.sleep(0.05)
+            while not wanted.items() <= self._settings_in_file().items() and time.monotonic() < patience:
+                time.sleep(0.1)
             self._configuration = configuration
         logger.info("configuration %s is loaded", configuration.digest[:12])
 
-    def _loaded_at(self) -> Any:
-        """When the server read its configuration; a new session knows the newest answer."""
+    def _write_settings(self, configuration: InstanceConfiguration) -> None:
+        """In one step: Patroni finds the old file or the new one. YAML contains JSON."""
+        settings = patroni_settings(configuration, self.places, self._member)
+        unfinished = self.places.patroni.with_suffix(".new")
+        unfinished.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+        os.replace(unfinished, self.places.patroni)
+
+    def _is_primary(self) -> bool:
         with self.connect() as connection:
-            row = connection.execute("SELECT pg_conf_load_time() AS loaded").fetchone()
-        return row and row["loaded"]
+            row = connection.execute("SELECT pg_is_in_recovery() AS standby").fetchone()
+        return row is not None and not row["standby"]
+
+    def _settings_in_file(self) -> dict[str, str]:
+        with self.connect() as connection:
+            rows = connection.execute("SELECT name, setting FROM pg_file_settings ORDER BY seqno").fetchall()
+        return {row["name"]: row["setting"] for row in rows}

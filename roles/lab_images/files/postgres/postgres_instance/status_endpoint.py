@@ -1,7 +1,7 @@
 # Copyright: azora.platform contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The HTTPS endpoint for the kubelet's probes and for the operator.
+"""The HTTPS endpoint for the kubelet's probes, for the operator, and for the other members' Patroni.
 
 Anyone may read; only a client with a certificate of the cluster's authority may change something.
 """
@@ -17,13 +17,17 @@ from typing import Any
 import psycopg
 
 from postgres_instance.configuration import InstanceConfiguration, Places
+from postgres_instance.patroni_client import PatroniError
+from postgres_instance.patroni_settings import STATUS_PORT
 from postgres_instance.server import PostgresServer
 
-PORT = 8000
+#: What is handed on to Patroni: how a member stands, for the others; and what only who is known may ask for.
+PATRONI_READS = ("/patroni",)
+PATRONI_WRITES = ("/failsafe", "/switchover")
 LARGEST_BODY = 1 << 20
 
 
-def start_status_endpoint(server: PostgresServer, places: Places, port: int = PORT) -> ThreadingHTTPServer:
+def start_status_endpoint(server: PostgresServer, places: Places, port: int = STATUS_PORT) -> ThreadingHTTPServer:
     """Serve in a thread of its own."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -38,11 +42,22 @@ def start_status_endpoint(server: PostgresServer, places: Places, port: int = PO
                 self._answer(200 if ready else 503, {"ready": ready})
             elif self.path == "/pg/status":
                 self._answer(200, server.status())
+            elif self.path in PATRONI_READS:
+                self._forward("GET")
             else:
                 self._answer(404, {"error": "not found"})
 
+        def do_POST(self) -> None:
+            body = self._body()
+            if self.path not in PATRONI_WRITES:
+                self._answer(404, {"error": "not found"})
+            elif not self._peer_is_known():
+                self._answer(403, {"error": "a client certificate of this cluster is needed"})
+            else:
+                self._forward("POST", body)
+
         def do_PUT(self) -> None:
-            body = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), LARGEST_BODY)).decode()
+            body = self._body()
             if self.path != "/pg/configuration":
                 self._answer(404, {"error": "not found"})
             elif not self._peer_is_known():
@@ -52,16 +67,29 @@ def start_status_endpoint(server: PostgresServer, places: Places, port: int = PO
                     server.reconfigure(InstanceConfiguration.parse(body))
                 except (ValueError, KeyError, TypeError) as error:
                     self._answer(400, {"error": f"not a configuration: {error}"})
-                except (psycopg.Error, OSError) as error:
+                except (psycopg.Error, PatroniError, OSError) as error:
                     self._answer(503, {"error": str(error).strip()})
                 else:
                     self._answer(200, server.status())
+
+        def _body(self) -> str:
+            return self.rfile.read(min(int(self.headers.get("Content-Length", 0)), LARGEST_BODY)).decode()
+
+        def _forward(self, method: str, body: str | None = None) -> None:
+            try:
+                status, content = server.patroni.forward(method, self.path, body)
+            except PatroniError as error:
+                self._answer(503, {"error": str(error)})
+            else:
+                self._send(status, content)
 
         def _peer_is_known(self) -> bool:
             return isinstance(self.connection, ssl.SSLSocket) and bool(self.connection.getpeercert())
 
         def _answer(self, status: int, body: dict[str, Any]) -> None:
-            content = json.dumps(body).encode()
+            self._send(status, json.dumps(body).encode())
+
+        def _send(self, status: int, content: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
