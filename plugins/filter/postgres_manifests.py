@@ -22,7 +22,8 @@ options:
   settings:
     description:
       - Settings that are not in the catalogue, from the variables of the role azora.platform.postgres.
-      - V(image), V(storage_size), V(storage_class), V(wal_storage_size), V(resources), V(parameters), V(anti_affinity), V(cluster_settings).
+      - V(image), V(storage_size), V(storage_class), V(wal_storage_size), V(resources), V(parameters), V(synchronous_standbys),
+        V(data_durability), V(anti_affinity), V(cluster_settings).
     type: dict
     required: true
 """

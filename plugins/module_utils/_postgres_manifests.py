@@ -108,8 +108,8 @@ def _cluster(
     }
     if settings.get("wal_storage_size"):
         spec["walStorage"] = without_empty({"size": settings["wal_storage_size"], "storageClass": storage_class})
-    if settings.get("parameters"):
-        spec["postgresql"] = {"parameters": {key: str(value) for key, value in settings["parameters"].items()}}
+    parameters = {key: str(value) for key, value in (settings.get("parameters") or {}).items()}
+    spec["postgresql"] = without_empty({"parameters": parameters, "synchronous": _synchronous(store, settings)})
     return manifest(
         API_VERSION,
         "Cluster",
@@ -118,6 +118,17 @@ def _cluster(
         labels=platform_labels(catalogue, store["name"], "store"),
         spec=merged(without_empty(spec), settings.get("cluster_settings") or {}),
     )
+
+
+def _synchronous(store: t.Mapping[str, t.Any], settings: t.Mapping[str, t.Any]) -> Manifest:
+    """On how many standbys a commit must stand before it is answered; a single instance has none.
+
+    Source: https://cloudnative-pg.io/documentation/1.30/replication/#synchronous-replication
+    """
+    standbys = int(settings.get("synchronous_standbys") or 0)
+    if not standbys or int(store["replicas"]) == 1:
+        return {}
+    return {"method": "any", "number": standbys, "dataDurability": settings["data_durability"]}
 
 
 def _database(

@@ -27,7 +27,9 @@ def test_cluster_has_the_catalogues_size_and_keeps_its_instances_apart(catalogue
 def test_storage_class_is_left_to_the_cluster_unless_it_is_named(catalogue, settings, find):
     plain = find(postgres_manifests(catalogue, settings("postgres")), "Cluster", "pg")["spec"]
     assert plain["storage"] == {"size": "10Gi"}
-    assert "walStorage" not in plain
+    assert plain["walStorage"] == {"size": "2Gi"}
+    without = settings("postgres", postgres_wal_storage_size="")
+    assert "walStorage" not in find(postgres_manifests(catalogue, without), "Cluster", "pg")["spec"]
     named = settings("postgres", postgres_storage_class="fast", postgres_wal_storage_size="5Gi")
     spec = find(postgres_manifests(catalogue, named), "Cluster", "pg")["spec"]
     assert spec["storage"] == {"size": "10Gi", "storageClass": "fast"}
@@ -38,14 +40,27 @@ def test_parameters_become_text_and_further_settings_are_laid_over(catalogue, se
     given = settings(
         "postgres",
         postgres_parameters={"max_connections": 200},
-        postgres_cluster_settings={"postgresql": {"synchronous": {"method": "any", "number": 1}}, "logLevel": "debug"},
+        postgres_cluster_settings={"postgresql": {"enableAlterSystem": True}, "logLevel": "debug"},
     )
     spec = find(postgres_manifests(catalogue, given), "Cluster", "pg")["spec"]
     assert spec["postgresql"] == {
         "parameters": {"max_connections": "200"},
-        "synchronous": {"method": "any", "number": 1},
+        "synchronous": {"method": "any", "number": 1, "dataDurability": "required"},
+        "enableAlterSystem": True,
     }
     assert spec["logLevel"] == "debug"
+
+
+def test_an_answered_commit_stands_on_a_standby_if_there_is_one(catalogue, settings, find):
+    def synchronous(**given):
+        spec = find(postgres_manifests(catalogue, settings("postgres", **given)), "Cluster", "pg")["spec"]
+        return spec.get("postgresql", {}).get("synchronous")
+
+    assert synchronous() == {"method": "any", "number": 1, "dataDurability": "required"}
+    assert synchronous(postgres_data_durability="preferred")["dataDurability"] == "preferred"
+    assert synchronous(postgres_synchronous_standbys=0) is None
+    catalogue["stores"][0]["replicas"] = 1
+    assert synchronous() is None
 
 
 def test_each_owner_is_one_role_with_a_password_from_a_secret(catalogue, settings, find):
