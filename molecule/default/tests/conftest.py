@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 from collections.abc import Callable
 from typing import Any
@@ -46,11 +48,31 @@ def lab(lab_name: str) -> dict[str, Any]:
     return json.loads(pathlib.Path("/var/lib/azora-lab", lab_name, "layout.json").read_text(encoding="utf-8"))
 
 
+def control_group(lab: dict[str, Any]) -> pathlib.Path:
+    """The lab's control group, in the hierarchy that this machine has."""
+    mounts = ("/sys/fs/cgroup/memory", "/sys/fs/cgroup")
+    return next(path for mount in mounts if (path := pathlib.Path(mount + lab["cgroup"])).is_dir())
+
+
 def processes(lab: dict[str, Any], group: str) -> set[int]:
-    """The processes of a control group of the lab, in the hierarchy that this machine has."""
-    mounted = next(path for path in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup") if os.path.isdir(path + lab["cgroup"]))
-    text = pathlib.Path(f"{mounted}{lab['cgroup']}/{group}/cgroup.procs").read_text(encoding="utf-8")
+    """The processes of a control group of the lab."""
+    text = (control_group(lab) / group / "cgroup.procs").read_text(encoding="utf-8")
     return {int(number) for number in text.split()}
+
+
+def kill_all(lab: dict[str, Any], pattern: str) -> None:
+    """Kill what is in the control groups of the lab that match, and in those below them."""
+    found = {
+        int(number)
+        for group in control_group(lab).glob(pattern)
+        for listed in [group / "cgroup.procs", *group.rglob("cgroup.procs")]
+        for number in listed.read_text(encoding="utf-8").split()
+    }
+    assert found, f"no process in {pattern}"
+    for number in found:
+        # The parent's end may have taken it along.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")
