@@ -1,7 +1,7 @@
 # Copyright: azora.platform contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stand-in for the CloudNativePG operator: the same API, one instance a cluster.
+"""Stand-in for the CloudNativePG operator: the same API; Patroni in the instances sees to who is the primary.
 
 Run by kopf; the handlers only wake the reconcilers.
 """

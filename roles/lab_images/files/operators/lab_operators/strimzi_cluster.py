@@ -93,9 +93,15 @@ def kafka_mistakes(kafka: Manifest, pools: list[Pool]) -> list[str]:
         count = sum(pool.resource["spec"]["replicas"] for pool in members)
         if pools and not count:
             mistakes.append(f"The Kafka cluster {cluster} has to have at least one {role} in its KafkaNodePools")
-        elif count > 1:
-            names = ", ".join(pool.name for pool in members)
-            mistakes.append(f"KafkaNodePool {names}: {count} {role}s were asked for; this stand-in runs exactly 1")
+    mistakes += [
+        f"KafkaNodePool {pool.name}: the number of controllers cannot be changed from {len(before)} to "
+        f"{pool.resource['spec']['replicas']}"
+        for pool in pools
+        # The quorum's voters are written down in every node's configuration and on its volume.
+        if "controller" in pool.roles
+        and (before := (pool.resource.get("status") or {}).get("nodeIds") or [])
+        and len(before) != pool.resource["spec"]["replicas"]
+    ]
     version = spec.get("version", KAFKA_VERSION)
     if version != KAFKA_VERSION:
         mistakes.append(f"Unsupported Kafka.spec.kafka.version: {version}. Supported versions are: [{KAFKA_VERSION}]")
