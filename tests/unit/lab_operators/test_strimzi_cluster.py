@@ -264,10 +264,9 @@ def test_a_listener_without_peers_is_open_and_one_with_peers_is_not() -> None:
 def test_what_cannot_be_is_said_in_one_go() -> None:
     listener = {**SCRAM_LISTENER, "type": "loadbalancer"}
     resource = kafka(version="4.0.0", listeners=[listener], config={"default.replication.factor": 3})
-    mistakes = kafka_mistakes(resource, numbered_pools([pool(replicas=3)]))
-    assert [word for word in ("controllers", "brokers", "4.0.0", "loadbalancer") if word in " ".join(mistakes)] == [
-        "controllers",
-        "brokers",
+    mistakes = kafka_mistakes(resource, numbered_pools([pool()]))
+    assert [word for word in ("replication.factor", "4.0.0", "loadbalancer") if word in " ".join(mistakes)] == [
+        "replication.factor",
         "4.0.0",
         "loadbalancer",
     ]
@@ -337,10 +336,10 @@ def test_a_broker_that_did_not_register_is_not_ready(world: World) -> None:
 
 
 def test_an_impossible_cluster_says_so_and_is_observed() -> None:
-    world = World(kafka(), pool(replicas=3))
+    world = World(kafka(config={"default.replication.factor": 2}), pool())
     world.reconcile()
     assert world.condition["reason"] == "InvalidResourceException"
-    assert "exactly 1" in world.condition["message"]
+    assert "should be set to 1 or less" in world.condition["message"]
     assert world.status["observedGeneration"] == 1
     assert not [key for key in world.api.objects if key[0] == "StatefulSet"]
 
@@ -350,7 +349,19 @@ def test_an_impossible_change_leaves_the_running_cluster_alone(world: World) -> 
     world.api.get("KafkaNodePool", "node")["spec"]["replicas"] = 3
     world.reconcile()
     assert world.condition["reason"] == "InvalidResourceException"
+    assert "number of controllers cannot be changed from 1 to 3" in world.condition["message"]
     assert world.api.get("StatefulSet", "bus-node") == before
+
+
+def test_several_nodes_form_one_quorum() -> None:
+    world = World(kafka(), pool(replicas=3))
+    world.reconcile()
+    assert world.api.get("StatefulSet", "bus-node")["spec"]["replicas"] == 3
+    properties = world.api.get("ConfigMap", "bus-node")["data"]["server.properties"]
+    voters = next(line for line in properties.splitlines() if line.startswith("controller.quorum.voters"))
+    assert [voter.split("@")[0] for voter in voters.split("=", 1)[1].split(",")] == ["0", "1", "2"]
+    certificates = world.api.get("Secret", "bus-kafka-brokers")["data"]
+    assert {"bus-node-0.crt", "bus-node-1.crt", "bus-node-2.crt"} <= set(certificates)
 
 
 def test_storage_that_cannot_change_is_an_invalid_resource(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

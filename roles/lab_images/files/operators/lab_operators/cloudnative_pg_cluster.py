@@ -52,6 +52,7 @@ from lab_operators.cloudnative_pg_rollout import Action, Step, next_step
 from lab_operators.cloudnative_pg_status import (
     APPLYING,
     CANNOT_CREATE,
+    CREATING_REPLICA,
     FAILING_OVER,
     HEALTHY,
     INVALID,
@@ -324,6 +325,10 @@ class ClusterReconciler:
         if primary is None:
             if is_initialised(cluster) and any(state.answer.get("ready") for state in ready):
                 findings.phase = FAILING_OVER
+            return SOON
+        if not is_initialised(cluster) and len(instance_names(cluster)) > 1:
+            # Written into the status before anything else: a commit may wait for standbys, and they wait for this.
+            findings.phase = CREATING_REPLICA
             return SOON
         with servers[primary.name].connect() as connection:
             sync = RoleSync(self._api, connection, namespace)

@@ -110,7 +110,8 @@ class Instance:
                 sslcert=self._credentials.certificate,
                 sslkey=self._credentials.key,
                 connect_timeout=CONNECT_TIMEOUT,
-                options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout=10s",
+                # What a failover takes back is made again: the operator need not wait for standbys, which may need its work.
+                options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout=10s -c synchronous_commit=local",
                 application_name="cloudnative-pg",
                 autocommit=True,
                 row_factory=dict_row,
