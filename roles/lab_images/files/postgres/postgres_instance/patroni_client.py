@@ -13,6 +13,7 @@ from typing import Any
 
 import urllib3
 
+from postgres_instance.configuration import Places
 from postgres_instance.patroni_settings import PATRONI_PORT
 
 # Seconds; a switchover is answered when it is done.
@@ -26,10 +27,11 @@ class PatroniError(Exception):
 class PatroniClient:
     """Asks Patroni and passes on what others ask it."""
 
-    def __init__(self, port: int = PATRONI_PORT) -> None:
+    def __init__(self, places: Places, port: int = PATRONI_PORT) -> None:
         self._origin = f"https://127.0.0.1:{port}"
-        # On the loopback of this pod nobody else can answer; the certificate names the cluster's Services.
-        self._pool = urllib3.PoolManager(cert_reqs="CERT_NONE", assert_hostname=False, retries=False, timeout=TIMEOUT)
+        # The certificate names the cluster's Services, not the loopback.
+        authority = str(places.certificates / "ca.crt")
+        self._pool = urllib3.PoolManager(ca_certs=authority, assert_hostname=False, retries=False, timeout=TIMEOUT)
 
     def forward(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
         """Status and body of Patroni's answer, whatever it is."""

@@ -56,11 +56,9 @@ class StoppingError(Exception):
 class PostgresServer:
     """Runs one command at a time (initdb, then Patroni with postgres) and passes on the pod's signals to it."""
 
-    def __init__(
-        self, configuration: InstanceConfiguration, places: Places, member: Member, patroni: PatroniClient | None = None
-    ) -> None:
+    def __init__(self, configuration: InstanceConfiguration, places: Places, member: Member) -> None:
         self.places = places
-        self.patroni = patroni or PatroniClient()
+        self.patroni = PatroniClient(places)
         self._member = member
         self.last_words: collections.deque[str] = collections.deque(maxlen=5)
         self._configuration = configuration
