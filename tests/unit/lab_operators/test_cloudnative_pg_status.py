@@ -79,6 +79,18 @@ def test_times_change_only_with_what_they_belong_to() -> None:
     assert changed(first, broken)
 
 
+def test_what_became_of_roles_is_taken_back_when_it_is_over() -> None:
+    findings = healthy()
+    findings.roles = RoleResults(
+        pending=["user"], cannot_reconcile={"user": ["locked"]}, password_versions={"old": "1"}
+    )
+    first = cluster_status(cluster(), findings, THEN)
+    second = cluster_status(cluster(status=first), healthy(), NOW)["managedRolesStatus"]
+    assert second["byStatus"]["pending-reconciliation"] is None
+    assert second["cannotReconcile"] == {"user": None}
+    assert second["passwordStatus"]["old"] is None
+
+
 def test_after_a_failover_the_new_primary_is_named_with_its_time() -> None:
     standby = {**ANSWER, "is_primary": False, "is_streaming": True}
     findings = healthy()

@@ -40,7 +40,8 @@ class RoleResults:
     cannot_reconcile: dict[str, list[str]] = field(default_factory=dict)
     password_versions: dict[str, str] = field(default_factory=dict)
 
-    def as_status(self) -> Manifest:
+    def as_status(self, before: Manifest) -> Manifest:
+        """The status, with what is no longer true taken back: a merge patch keeps what it does not name."""
         by_status = {
             "not-managed": sorted(self.not_managed),
             "pending-reconciliation": sorted(self.pending),
@@ -48,11 +49,10 @@ class RoleResults:
             "reserved": sorted(RESERVED_ROLES),
         }
         return {
-            "byStatus": {status: names for status, names in by_status.items() if names},
-            "cannotReconcile": self.cannot_reconcile,
-            "passwordStatus": {
-                role: {"resourceVersion": version} for role, version in sorted(self.password_versions.items())
-            },
+            "byStatus": {status: names or None for status, names in by_status.items()},
+            "cannotReconcile": dict.fromkeys(before.get("cannotReconcile") or {}) | self.cannot_reconcile,
+            "passwordStatus": dict.fromkeys(before.get("passwordStatus") or {})
+            | {role: {"resourceVersion": version} for role, version in sorted(self.password_versions.items())},
         }
 
 
@@ -166,7 +166,7 @@ def cluster_status(cluster: Manifest, findings: Findings, now: str) -> Manifest:
     if findings.primary:
         status |= _server(findings, findings.primary)
     if findings.roles is not None:
-        status["managedRolesStatus"] = findings.roles.as_status()
+        status["managedRolesStatus"] = findings.roles.as_status(before.get("managedRolesStatus") or {})
     return status
 
 
