@@ -81,5 +81,14 @@ def test_the_write_ahead_log_of_a_standby_has_its_own_volume_too(tmp_path: Path)
     assert base_backup(Places(wal_volume=tmp_path)) == [{"checkpoint": "fast"}, {"waldir": f"{tmp_path}/pg_wal"}]
 
 
+def test_members_check_each_others_certificates() -> None:
+    asking = patroni_settings(configuration(), Places(), MEMBER)["ctl"]
+    assert {name: value.rsplit("/", 1)[1] for name, value in asking.items() if name != "insecure"} == {
+        "cacert": "ca.crt",
+        "certfile": "replication.crt",
+        "keyfile": "replication.key",
+    }
+
+
 def test_no_password_is_written_down() -> None:
     assert "password" not in json.dumps(patroni_settings(configuration(), Places(), MEMBER))

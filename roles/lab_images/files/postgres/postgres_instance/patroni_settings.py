@@ -117,9 +117,11 @@ def patroni_settings(configuration: InstanceConfiguration, places: Places, membe
             "certfile": str(certificates / "tls.crt"),
             "keyfile": str(certificates / "tls.key"),
         },
-        # The certificate names the Services, not the pod; who may change something is known by the client's certificate.
+        # With a client's certificate, "insecure" leaves out the name only: a member's certificate names the Services, not the pod
+        # (https://github.com/patroni/patroni/blob/v4.0.6/patroni/request.py).
         "ctl": {
             "insecure": True,
+            "cacert": str(certificates / "ca.crt"),
             "certfile": str(certificates / "replication.crt"),
             "keyfile": str(certificates / "replication.key"),
         },
