@@ -231,6 +231,6 @@ def _primary_apart_from_redis(api: kubernetes.client.ApiClient, core: kubernetes
 
 def test_site_changes_nothing_after_a_failover(play: Play, api: kubernetes.client.ApiClient) -> None:
     wait_until_healthy(api)
-    again = play("playbooks/postgres.yml")
+    again = play("playbooks/data.yml")
     assert again.returncode == 0, again.stdout + again.stderr
     assert " changed=0 " in again.stdout
