@@ -27,7 +27,7 @@ from postgres_instance.bootstrap import (
     bootstrap,
     first_roles,
     initdb_command,
-    remove_stale_lock,
+    remove_stale_locks,
     remove_unfinished_copy,
 )
 from postgres_instance.configuration import Initdb, InstanceConfiguration, Places, hba_rules, ident_rules
@@ -185,11 +185,15 @@ def test_a_failed_first_start_leaves_no_data_and_begins_anew(tmp_path: Path, sta
     assert (tmp_path / "pgdata/PG_VERSION").exists()
 
 
-def test_the_lock_of_a_killed_pod_is_removed(tmp_path: Path) -> None:
-    (tmp_path / "postmaster.pid").write_text("1\n", encoding="utf-8")
-    remove_stale_lock(tmp_path)
-    remove_stale_lock(tmp_path)
-    assert not (tmp_path / "postmaster.pid").exists()
+def test_the_locks_of_a_killed_container_are_removed(tmp_path: Path) -> None:
+    where = places(tmp_path)
+    left = [where.data / "postmaster.pid", where.sockets / ".s.PGSQL.5432.lock", where.sockets / ".s.PGSQL.5432"]
+    for path in left:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("1\n", encoding="utf-8")
+    remove_stale_locks(where)
+    remove_stale_locks(where)
+    assert not any(path.exists() for path in left)
 
 
 def test_a_copy_that_was_interrupted_is_removed(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from postgres_instance.bootstrap import (
     BootstrapError,
     bootstrap,
     failed_command,
-    remove_stale_lock,
+    remove_stale_locks,
     remove_unfinished_copy,
 )
 from postgres_instance.configuration import InstanceConfiguration, Places
@@ -54,7 +54,7 @@ def _run(server: PostgresServer, places: Places) -> int:
     except subprocess.CalledProcessError as error:
         return _fail(places, failed_command(error))
     remove_unfinished_copy(places)
-    remove_stale_lock(places.data)
+    remove_stale_locks(places)
     code = server.serve()
     if server.stopping:
         logger.info("Patroni is stopped (code %d)", code)

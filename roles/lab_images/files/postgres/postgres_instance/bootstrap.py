@@ -133,9 +133,11 @@ def remove_unfinished_copy(places: Places) -> None:
             shutil.rmtree(places.wal, ignore_errors=True)
 
 
-def remove_stale_lock(data: Path) -> None:
-    """A killed pod leaves its lock file; in the next pod the number in it may belong to any process."""
-    (data / "postmaster.pid").unlink(missing_ok=True)
+def remove_stale_locks(places: Places) -> None:
+    """What a killed container or pod leaves; in the next one the number in it may belong to any process."""
+    (places.data / "postmaster.pid").unlink(missing_ok=True)
+    for lock in places.sockets.glob(".s.PGSQL.*"):
+        lock.unlink()
 
 
 def failed_command(error: subprocess.CalledProcessError) -> str:
