@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import collections
 import itertools
 import json
 import pathlib
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +31,8 @@ LOAD_SECONDS, WRITERS, RATE = 240, 8, 20
 # Patroni's lock outlives a dead primary by 20 s; a busy machine adds to that.
 OUTAGE_SECONDS = 90
 HEALTHY_SECONDS = 240
+UNDER_WAY_SECONDS = 1
+STEADY_SECONDS = 5
 
 
 class Writes:
@@ -36,21 +40,39 @@ class Writes:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+        self._lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self.started = time.monotonic()
+        self._reader.start()
         self.result: dict[str, Any] = {}
 
     def now(self) -> float:
         return time.monotonic() - self.started
 
+    def acknowledged_after(self, seconds: float) -> float | None:
+        """When the last write was acknowledged, if that was after the given time; both in seconds of the load."""
+        # What the load prints after "started": seconds, one line for each acknowledged write.
+        last = float(self._lines[-1]) if self._lines else 0.0
+        return last if last > seconds else None
+
     def finish(self) -> None:
-        output, errors = self._process.communicate(timeout=LOAD_SECONDS)
-        assert self._process.returncode == 0, errors
-        self.result = json.loads(output.splitlines()[-1])
+        assert self._process.stdin is not None
+        assert self._process.stderr is not None
+        self._process.stdin.close()
+        errors = self._process.stderr.read()
+        self._reader.join(timeout=LOAD_SECONDS)
+        assert self._process.wait(timeout=LOAD_SECONDS) == 0, errors
+        self.result = json.loads(self._lines[-1])
 
     def outage(self) -> float:
         """The longest time without an acknowledged write, in seconds."""
-        times = sorted(write[0] for write in self.result["acknowledged"])
+        times = sorted([0.0, *(write[0] for write in self.result["acknowledged"]), self.result["seconds"]])
         return max(later - earlier for earlier, later in itertools.pairwise(times))
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.append(line)
 
 
 @contextmanager
@@ -96,6 +118,21 @@ def wait_until_healthy(api: kubernetes.client.ApiClient) -> dict[str, Any]:
     return status
 
 
+def wait_until_protected(api: kubernetes.client.ApiClient) -> str:
+    """The primary, once another instance may take over: Patroni keeps by name which have each committed row."""
+    core = kubernetes.client.CoreV1Api(api)
+
+    def protected() -> str | None:
+        status = cluster(api)["status"]
+        synchronous = core.read_namespaced_config_map(f"{CLUSTER}-sync", NAMESPACE).metadata.annotations or {}
+        known = synchronous.get("leader") == status["currentPrimary"] and synchronous.get("sync_standby")
+        return status["currentPrimary"] if known else None
+
+    wait_until_healthy(api)
+    primary: str = wait_for("standbys with each committed row", HEALTHY_SECONDS, protected)
+    return primary
+
+
 def answer_of(instance: str, core: kubernetes.client.CoreV1Api, statement: str, database: str = "postgres") -> str:
     command = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", "--dbname", database, "--command", statement]
     answer: str = kubernetes.stream.stream(
@@ -109,6 +146,12 @@ def primary_pods(core: kubernetes.client.CoreV1Api) -> list[str]:
     return [pod.metadata.name for pod in core.list_namespaced_pod(NAMESPACE, label_selector=selector).items]
 
 
+def wait_for_writes(load: Writes, killed: float) -> None:
+    """Until the load is steady again; what was under way when the primary died may still be answered after that."""
+    again = wait_for("writes", OUTAGE_SECONDS, lambda: load.acknowledged_after(killed + UNDER_WAY_SECONDS))
+    wait_for("more writes", OUTAGE_SECONDS, lambda: load.acknowledged_after(again + STEADY_SECONDS))
+
+
 def check(load: Writes, what: str, before: str, after: str, record: Callable[[str, object], None]) -> None:
     load.finish()
     acknowledged, failed, lost = (load.result[kind] for kind in ("acknowledged", "failed", "lost"))
@@ -117,6 +160,8 @@ def check(load: Writes, what: str, before: str, after: str, record: Callable[[st
         f"\n{what}: {before} -> {after}, {outage:.1f} s without an acknowledged write, "
         f"{len(acknowledged)} acknowledged, {len(failed)} failed, {len(lost)} lost"
     )
+    for reason, times in collections.Counter(reason for _seconds, reason in failed).most_common():
+        print(f"  {times} failed: {reason}")
     record("outage_seconds", round(outage, 1))
     assert not lost, f"acknowledged, but not there: {lost}"
     assert outage < OUTAGE_SECONDS
@@ -145,7 +190,7 @@ def test_the_primarys_pod_is_killed(
     lab: dict[str, Any],
     record_property: Callable[[str, object], None],
 ) -> None:
-    before = wait_until_healthy(api)["currentPrimary"]
+    before = wait_until_protected(api)
     pod = core.read_namespaced_pod(before, NAMESPACE)
     with writes(lab) as load:
         time.sleep(5)  # the load that was before
@@ -153,9 +198,8 @@ def test_the_primarys_pod_is_killed(
         core.delete_namespaced_pod(before, NAMESPACE, grace_period_seconds=0)
         killed = load.now()
         wait_for("another pod", 60, lambda: _uid(core, before) not in (None, pod.metadata.uid))
+        wait_for_writes(load, killed)
         after = wait_until_healthy(api)["currentPrimary"]
-        time.sleep(5)  # and the load that is after
-        assert load.now() - killed < LOAD_SECONDS
         check(load, "the primary's pod was killed", before, after, record_property)
     assert primary_pods(core) == [after]
 
@@ -199,10 +243,11 @@ def test_the_primarys_node_dies(
         time.sleep(5)
         for part in ("kubelet", "containerd", "shims", "kubepods"):
             kill_all(lab, f"{node}/{part}")
+        killed = load.now()
         wait_for("another primary", 120, lambda: cluster(api)["status"]["currentPrimary"] != before)
         after = cluster(api)["status"]["currentPrimary"]
         wait_for("no label at the dead one", 30, lambda: primary_pods(core) == [after])
-        time.sleep(10)
+        wait_for_writes(load, killed)
         check(load, f"the primary's node {node} died", before, after, record_property)
     repaired()
     assert wait_until_healthy(api)["readyInstances"] == 3
@@ -220,7 +265,7 @@ def _primary_apart_from_redis(api: kubernetes.client.ApiClient, core: kubernetes
         for pod in core.list_namespaced_pod(REDIS_NAMESPACE, label_selector="redis.io/role=node").items
     }
     for _attempt in range(6):
-        primary: str = wait_until_healthy(api)["currentPrimary"]
+        primary = wait_until_protected(api)
         pod = core.read_namespaced_pod(primary, NAMESPACE)
         if pod.spec.node_name not in redis:
             return primary

@@ -6,9 +6,9 @@
 
 usage: write_load.py URL SECONDS WRITERS RATE
 
-Posts users until its standard input is closed or SECONDS have passed, RATE a second over all WRITERS. Then it reads
-every acknowledged one back and prints one JSON object: `acknowledged` ([seconds since the start, id, name]), `failed`
-([seconds, why]) and `lost` (ids that were acknowledged and are not there as they were written).
+Posts users until its standard input is closed or SECONDS have passed, RATE a second over all WRITERS, and prints the
+seconds at which each was acknowledged. Then it reads every acknowledged one back and prints one JSON object: `acknowledged` ([seconds since the start, id, name]), `failed` ([seconds, why]), `lost` (ids that were
+acknowledged and are not there as they were written) and `seconds`, the time it wrote.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ class Load:
         self.acknowledged: list[tuple[float, Any, str]] = []
         self.failed: list[tuple[float, str]] = []
 
+    def now(self) -> float:
+        return time.monotonic() - self._started
+
     def stop(self) -> None:
         self._stopping.set()
 
@@ -59,9 +62,10 @@ class Load:
             turn = max(turn + self._pause, time.monotonic() - self._pause)
             name = uuid.uuid4().hex
             status, answer = self._request("POST", "/users", {"name": name, "email": f"{name}@example.org"})
-            now = time.monotonic() - self._started
+            now = self.now()
             if status == 201:
                 self.acknowledged.append((now, answer["id"], name))
+                print(f"{now:.2f}\n", end="", flush=True)
             else:
                 self.failed.append((now, f"{status} {answer}"))
 
@@ -94,7 +98,9 @@ def main() -> None:
     print("started", flush=True)
     threading.Thread(target=lambda: (sys.stdin.read(), load.stop()), daemon=True).start()
     load.run()
-    print(json.dumps({"acknowledged": load.acknowledged, "failed": load.failed, "lost": load.lost()}))
+    seconds = load.now()
+    result = {"acknowledged": load.acknowledged, "failed": load.failed, "lost": load.lost(), "seconds": seconds}
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
