@@ -7,8 +7,9 @@
 usage: write_load.py URL SECONDS WRITERS RATE
 
 Posts users until its standard input is closed or SECONDS have passed, RATE a second over all WRITERS, and prints the
-seconds at which each was acknowledged. Then it reads every acknowledged one back and prints one JSON object: `acknowledged` ([seconds since the start, id, name]), `failed` ([seconds, why]), `lost` (ids that were
-acknowledged and are not there as they were written) and `seconds`, the time it wrote.
+seconds at which each was acknowledged. Then it reads every acknowledged one back and prints one JSON object:
+`acknowledged` ([seconds since the start, id, name]), `failed` ([seconds, why]), `lost` (ids that were acknowledged and
+are not there as they were written) and `seconds`, the time it wrote.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
     places = Places()
     configuration = InstanceConfiguration.parse(places.configuration.read_text(encoding="utf-8"))
-    server = PostgresServer(configuration, places, Member.of_environment())
+    server = PostgresServer(configuration, places, Member.of_environment(os.environ))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: server.stop())
     start_status_endpoint(server, places)

@@ -9,7 +9,6 @@ is what the Services -rw and -ro select by. Source: https://patroni.readthedocs.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +59,7 @@ class Member:
     address: str
 
     @classmethod
-    def of_environment(cls, environment: Mapping[str, str] = os.environ) -> Member:
+    def of_environment(cls, environment: Mapping[str, str]) -> Member:
         return cls(environment["POD_NAME"], environment["NAMESPACE"], environment["POD_IP"])
 
 
