@@ -32,7 +32,8 @@ def test_the_platform_as_it_stands_passes(verify: Play) -> None:
 
 
 def test_while_nothing_changes_nothing_is_probed_again(verify: Play) -> None:
-    assert verify(verify_force=False).returncode == 0
+    before = verify(verify_force=False)
+    assert before.returncode == 0, before.stdout
     again = verify(verify_force=False)
     assert again.returncode == 0, again.stdout
     assert "no packet was sent, for nothing has changed" in again.stdout
