@@ -55,6 +55,7 @@ _value:
     name: dev
     index: 13
     pod_cidr: 10.154.0.0/16
+    outside: {external_name: llm.outside.example, external_address: 198.51.100.10, external_port: 443, object_store_port: 9000}
     nodes: [{name: node1, address: 10.155.128.11, netns: dev-node1}]
 """
 

@@ -11,6 +11,7 @@ version_added: 0.1.0
 short_description: PostgreSQL stores as CloudNativePG resources
 description:
   - Gives, for every store of kind V(postgresql), a Cluster and a Database for each of its databases.
+  - A store with a key C(backup) gets an ObjectStore and a ScheduledBackup besides, and its Cluster archives to that ObjectStore.
   - Each database is owned by a role of its own, whose password stands in a Secret (see P(azora.platform.postgres_secrets#filter)).
   - Reads nothing from the cluster and changes nothing.
 options:
@@ -24,6 +25,8 @@ options:
       - Settings that are not in the catalogue, from the variables of the role azora.platform.postgres.
       - V(image), V(storage_size), V(storage_class), V(wal_storage_size), V(resources), V(parameters), V(synchronous_standbys),
         V(data_durability), V(anti_affinity), V(cluster_settings).
+      - V(backup), for stores that are backed up, is a dictionary of V(schedule), V(retention), V(compression), V(target), V(immediate_checkpoint),
+        V(server_name), V(has_credentials) and V(has_ca).
     type: dict
     required: true
 """
@@ -36,7 +39,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Clusters and Databases.
+  description: Clusters and Databases, ObjectStores and ScheduledBackups.
   type: list
   elements: dict
 """

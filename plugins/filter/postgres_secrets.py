@@ -11,6 +11,7 @@ version_added: 0.1.0
 short_description: Secrets of the PostgreSQL roles
 description:
   - Gives a Secret of type V(kubernetes.io/basic-auth) for each role that owns a database.
+  - Gives a Secret with the keys of the object store for each store that is backed up there.
   - A password that stands on the cluster is kept; only where there is none a random one is generated.
   - The result holds passwords, so a task that uses it needs C(no_log).
   - Reads nothing from the cluster and changes nothing.
@@ -26,6 +27,12 @@ options:
     type: list
     elements: dict
     required: true
+  backup:
+    description:
+      - What opens the object store for backups, as V(access_key_id), V(secret_access_key) and V(ca), the certificate authority of its endpoint (PEM).
+      - Each store with a key C(backup) gets a Secret of what is given.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -45,13 +52,16 @@ _value:
 
 import typing as t
 
-from ansible_collections.azora.platform.plugins.module_utils import _credentials, _postgres_manifests
+from ansible_collections.azora.platform.plugins.module_utils import _credentials, _postgres_backups, _postgres_manifests
 
 
-def postgres_secrets(catalogue: dict[str, t.Any], existing: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
-    """Secrets with the passwords of the cluster, or new ones."""
+def postgres_secrets(
+    catalogue: dict[str, t.Any], existing: list[dict[str, t.Any]], backup: dict[str, str] | None = None
+) -> list[dict[str, t.Any]]:
+    """Secrets with the passwords of the cluster, or new ones, and with the keys of the object store."""
     passwords = _credentials.kept_or_generated(_postgres_manifests.wanted_passwords(catalogue), existing)
-    return _postgres_manifests.postgres_secrets(catalogue, passwords)
+    backups = _postgres_backups.backup_secrets(catalogue, backup or {})
+    return _postgres_manifests.postgres_secrets(catalogue, passwords) + backups
 
 
 class FilterModule:

@@ -11,6 +11,7 @@ else, even while other parts of the catalogue are still wrong.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,6 +63,7 @@ RUNS: dict[str, Any] = {
 }
 GATEWAY_PROBE_PATHS = {"liveness": "/hello", "readiness": "/ready"}
 MOST_REPLICAS = 5
+DEFAULT_PORT = {"http": 80, "https": 443}
 
 
 def merged(*layers: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -117,7 +119,11 @@ def filled_store(store: Mapping[str, Any]) -> dict[str, Any]:
     filled["metrics_port"] = filled.get("metrics_port", METRICS_PORT.get(kind)) if has_metrics else None
     if kind in CLIENT_PORT:
         filled.setdefault("port", CLIENT_PORT[kind])
+    filled["external"] = []
     if kind == POSTGRESQL:
+        filled["backup"] = _filled_backup(filled.get("backup"))
+        if filled["backup"]:
+            filled["external"].append({"name": "backups", **{key: filled["backup"][key] for key in ("port", "cidrs")}})
         filled["databases"] = [
             merged({"owner": database.get("name"), "extensions": []}, database)
             for database in filled.get("databases", [])
@@ -138,6 +144,16 @@ def filled_store(store: Mapping[str, Any]) -> dict[str, Any]:
             merged({"partitions": 3, "replicas": min(3, filled["replicas"]), "config": {}}, topic)
             for topic in filled.get("topics", [])
         ]
+    return filled
+
+
+def _filled_backup(backup: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if backup is None:
+        return None
+    filled = merged({"endpoint": None, "cidrs": []}, backup)
+    url = re.fullmatch(r"(https?)://[^:/]+(?::([0-9]+))?/?", filled["endpoint"] or "https://s3")
+    if url:  # which the schema has seen to
+        filled["port"] = int(url[2] or DEFAULT_PORT[url[1]])
     return filled
 
 

@@ -245,6 +245,28 @@ MONITORING = Record(
     {"namespace": Key(NAMESPACE_NAME, required=True), "pod_labels": Key(LABELS)}, "{namespace: monitoring}"
 )
 
+BACKUP = Record(
+    {
+        "destination": Key(
+            Text(
+                "a bucket, with a path or without, such as s3://backups/azora",
+                re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?"),
+                1024,
+            ),
+            required=True,
+        ),
+        "endpoint": Key(
+            Text(
+                "the URL of an S3 service such as https://s3.example.org:9000",
+                re.compile(r"https?://[A-Za-z0-9.-]+(:[1-9][0-9]{0,4})?/?"),
+                1024,
+            )
+        ),
+        "cidrs": Key(ListOf(Cidr(), distinct=True)),
+    },
+    "{destination: s3://backups/azora, endpoint: https://s3.example.org}",
+)
+
 _STORE: dict[str, Key] = {
     "name": Key(DNS_LABEL, required=True),
     "kind": Key(Text(choices=STORE_KINDS), required=True),
@@ -312,7 +334,7 @@ _TOPIC = Record(
 _STORES = {
     POSTGRESQL: Record(
         {**_STORE, "port": Key(Whole(5432, 5432, "CloudNativePG's port"))}
-        | {"databases": Key(ListOf(_POSTGRES_DATABASE, named=True, least=1), required=True)}
+        | {"databases": Key(ListOf(_POSTGRES_DATABASE, named=True, least=1), required=True), "backup": Key(BACKUP)}
     ),
     REDIS: Record({**_STORE, "databases": Key(ListOf(_REDIS_DATABASE, named=True, least=1), required=True)}),
     KAFKA: Record(

@@ -120,7 +120,7 @@ def _external_row(source: Mapping[str, Any], endpoint: Mapping[str, Any]) -> Row
     except (TypeError, ValueError):
         raise ConnectivityInputError(f"the port of the external endpoint {host or address} is not a number") from None
     reason = None
-    for external in [] if _is_store(source) else source["external"]:
+    for external in source["external"]:
         if external["port"] == port and _within(address, host, external["cidrs"]):
             reason = f"{source['name']} may reach {external['name']} outside the cluster"
     row = {

@@ -16,9 +16,11 @@ MAX_NODES = 9
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,19}")
 
 # The one address "outside" (RFC 5737, TEST-NET-2) and the name under which the lab's DNS knows it.
+# Each of its servers has a port of its own.
 OUTSIDE_ADDRESS = "198.51.100.10"
 OUTSIDE_NAME = "llm.outside.example"
 OUTSIDE_PORT = 443
+OBJECT_STORE_PORT = 9000
 API_SERVER_PORT = 6443
 # In the terms of control groups version 2.
 DEFAULT_CPU_WEIGHT = 100
@@ -119,6 +121,7 @@ def layout(
             "external_address": OUTSIDE_ADDRESS,
             "external_name": OUTSIDE_NAME,
             "external_port": OUTSIDE_PORT,
+            "object_store_port": OBJECT_STORE_PORT,
         },
         "api_server": {
             "address": control_address,

@@ -40,6 +40,8 @@ class Wanted:
     network_namespace: str | None = None
     mount_namespace: str | None = None
     environment: tuple[tuple[str, str], ...] = ()
+    # Name and file: the value, which may be a secret, is read by the child alone.
+    environment_files: tuple[tuple[str, str], ...] = ()
     watched_files: tuple[str, ...] = ()
     ready: _lab_readiness.Readiness = dataclasses.field(default_factory=_lab_readiness.Readiness)
 
@@ -67,6 +69,7 @@ def command_checksum(wanted: Wanted, describe: t.Callable[[str], str]) -> str:
     parts = [
         *wanted.command,
         *(f"{key}={value}" for key, value in sorted(wanted.environment)),
+        *(f"{key}=<{path}" for key, path in sorted(wanted.environment_files)),
         str(wanted.network_namespace),
         str(wanted.mount_namespace),
         describe(wanted.command[0]),
@@ -75,9 +78,9 @@ def command_checksum(wanted: Wanted, describe: t.Callable[[str], str]) -> str:
 
 
 def files_checksum(wanted: Wanted, read: t.Callable[[str], bytes | None]) -> str:
-    """Changes with the content of the watched files."""
+    """Changes with the content of the files that are watched or give the environment."""
     digest = hashlib.sha256()
-    for path in wanted.watched_files:
+    for path in (*wanted.watched_files, *(path for _name, path in sorted(wanted.environment_files))):
         content = read(path)
         digest.update(f"{path}\0{-1 if content is None else len(content)}\0".encode())
         digest.update(content or b"")
@@ -189,6 +192,15 @@ def full_command(wanted: Wanted) -> list[str]:
     return [*(enter if len(enter) > 1 else []), *(["--"] if len(enter) > 1 else []), *wanted.command]
 
 
+def full_environment(wanted: Wanted) -> dict[str, str]:
+    """The environment, with the values that lie in files."""
+    environment = {"PATH": SYSTEM_PATH, "HOME": "/root", "LANG": "C.UTF-8", **dict(wanted.environment)}
+    for name, path in wanted.environment_files:
+        with open(path, encoding="utf-8") as file:
+            environment[name] = file.read().rstrip("\n")
+    return environment
+
+
 def spawn(wanted: Wanted, machine: _lab_cgroups.Hierarchies) -> int:
     """Start a process that outlives this one; returns its number."""
     if not os.access(wanted.command[0], os.X_OK):
@@ -233,9 +245,8 @@ def _become(wanted: Wanted, machine: _lab_cgroups.Hierarchies) -> t.NoReturn:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    environment = {"PATH": SYSTEM_PATH, "HOME": "/root", "LANG": "C.UTF-8", **dict(wanted.environment)}
     command = full_command(wanted)
-    os.execvpe(command[0], command, environment)  # noqa: S606  (nothing here is for a shell)
+    os.execvpe(command[0], command, full_environment(wanted))  # noqa: S606  (nothing here is for a shell)
 
 
 class Supervisor:

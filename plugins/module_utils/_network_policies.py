@@ -115,6 +115,20 @@ def network_policies(catalogue: Catalogue, cluster: Cluster, namespaces: Iterabl
     return policies
 
 
+def additional_policies(catalogue: Catalogue, extended: Catalogue, cluster: Cluster, name: str) -> list[Manifest]:
+    """What the extended catalogue needs beyond the catalogue, as policies of their own beside those that are there.
+
+    They begin with `name`, which is their component, too: what looks for the catalogue's own policies does not see them.
+    """
+    known = set(flows(catalogue, cluster))
+    more = [flow for flow in flows(extended, cluster) if flow not in known]
+    policies = list(_flow_policies(catalogue, more))
+    for policy in policies:
+        policy["metadata"]["name"] = f"{name}-{policy['metadata']['name']}"
+        policy["metadata"]["labels"][COMPONENT] = name
+    return sorted(policies, key=_place)
+
+
 def chosen_namespaces(catalogue: Catalogue, namespaces: Iterable[str] | None) -> list[str]:
     """The given namespaces, or all of the catalogue's; PolicyInputError names one that is not among those."""
     owned = [namespace["name"] for namespace in catalogue["namespaces"]]
@@ -226,6 +240,8 @@ def _store_flows(store: Mapping[str, Any], pods: Pods, cluster: Cluster) -> Iter
         # resources. An instance that sees neither its peers nor the API server stops itself.
         members = Pods.of(name, namespace, {"cnpg.io/cluster": name})
         yield Flow(members, pods, (store["port"], POSTGRES_MANAGER_PORT))
+        for external in store["external"]:
+            yield Flow(members, _outside(cluster, external["cidrs"]), (external["port"],))
         yield from _to_api_server(members, cluster)
     elif store["kind"] == REDIS:
         rigger = _redis_rigger(store)

@@ -17,8 +17,12 @@ from ansible_collections.azora.platform.plugins.module_utils._manifests import (
     platform_labels,
     without_empty,
 )
-
-API_VERSION = "postgresql.cnpg.io/v1"
+from ansible_collections.azora.platform.plugins.module_utils._postgres_backups import (
+    API_VERSION,
+    cluster_plugins,
+    object_store,
+    scheduled_backup,
+)
 
 
 def object_name(store: t.Mapping[str, t.Any], name: str) -> str:
@@ -68,11 +72,15 @@ def postgres_secrets(
 
 
 def postgres_manifests(catalogue: t.Mapping[str, t.Any], settings: t.Mapping[str, t.Any]) -> list[Manifest]:
-    """Clusters, each followed by its Databases."""
+    """Clusters, each followed by its Databases; in front of it its ObjectStore, behind it its ScheduledBackup."""
     manifests = []
     for store in of_kind(catalogue, "postgresql"):
+        if store["backup"]:
+            manifests.append(object_store(catalogue, store, settings["backup"]))
         manifests.append(_cluster(catalogue, store, settings))
         manifests.extend(_database(catalogue, store, database) for database in store["databases"])
+        if store["backup"]:
+            manifests.append(scheduled_backup(catalogue, store, settings["backup"]))
     return manifests
 
 
@@ -108,6 +116,8 @@ def _cluster(
     }
     if settings.get("wal_storage_size"):
         spec["walStorage"] = without_empty({"size": settings["wal_storage_size"], "storageClass": storage_class})
+    if store["backup"]:
+        spec["plugins"] = cluster_plugins(store, settings["backup"])
     parameters = {key: str(value) for key, value in (settings.get("parameters") or {}).items()}
     spec["postgresql"] = without_empty({"parameters": parameters, "synchronous": _synchronous(store, settings)})
     return manifest(

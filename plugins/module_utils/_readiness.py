@@ -86,7 +86,7 @@ def _postgres_cluster(resource: Mapping[str, t.Any]) -> Finding | None:
     if image and running and image != running:
         return Finding(f"phase '{phase}', it still runs {running} instead of {image}")
     if phase == POSTGRES_HEALTHY and condition.get("status") == "True" and ready == wanted:
-        return _unreconciled_roles(status)
+        return _unreconciled_roles(status) or _unarchived_log(resource)
     reason = status.get("phaseReason") or (condition.get("message") if phase == POSTGRES_HEALTHY else "")
     sentence = f"phase '{phase}'{f' ({reason})' if reason else ''}, {ready} of {wanted} instances ready"
     return Finding(sentence, hopeless=phase in POSTGRES_DEAD_ENDS)
@@ -98,6 +98,21 @@ def _unreconciled_roles(status: Mapping[str, t.Any]) -> Finding | None:
         return None
     reasons = "; ".join(f"role {role}: {', '.join(messages)}" for role, messages in sorted(refused.items()))
     return Finding(reasons)
+
+
+def _unarchived_log(resource: Mapping[str, t.Any]) -> Finding | None:
+    """A Cluster whose log does not arrive loses what its backups promise, and in the end its disk is full."""
+    plugins = resource["spec"].get("plugins") or []
+    if not any(plugin.get("isWALArchiver") and plugin.get("enabled", True) for plugin in plugins):
+        return None
+    archiving = _condition(resource, "ContinuousArchiving")
+    if archiving.get("status") == "True":
+        return None
+    if not archiving:
+        return Finding("no file of its write-ahead log has arrived in the object store yet")
+    return Finding(
+        f"its write-ahead log does not arrive in the object store ({archiving.get('message') or 'no reason given'})"
+    )
 
 
 def _postgres_database(resource: Mapping[str, t.Any]) -> Finding | None:

@@ -64,6 +64,13 @@ options:
         description: Environment variables, beside C(PATH), C(HOME) and C(LANG).
         type: dict
         default: {}
+      environment_files:
+        description:
+          - Environment variables whose values lie in files, as the caller sees them; the newline at the end is left out.
+          - This is the way for secrets. Only the paths are options, and no value gets into a result or a record.
+          - When the content of such a file changes, the process is started anew.
+        type: dict
+        default: {}
       watched_files:
         description: Files that the process reads at its start; when their content changes, it is started anew.
         type: list
@@ -207,6 +214,7 @@ PROCESS_OPTIONS = {
     "network_namespace": {"type": "str"},
     "mount_namespace": {"type": "path"},
     "environment": {"type": "dict", "default": {}},
+    "environment_files": {"type": "dict", "default": {}},
     "watched_files": {"type": "list", "elements": "path", "default": []},
     "ready": {"type": "dict", "default": {}, "options": READY_OPTIONS},
 }
@@ -222,6 +230,7 @@ def wanted_process(options: dict[str, t.Any]) -> _lab_processes.Wanted:
         network_namespace=options["network_namespace"],
         mount_namespace=options["mount_namespace"],
         environment=tuple((key, str(value)) for key, value in options["environment"].items()),
+        environment_files=tuple((key, str(path)) for key, path in options["environment_files"].items()),
         watched_files=tuple(options["watched_files"]),
         ready=_lab_readiness.Readiness(**{key: value for key, value in options["ready"].items() if value is not None}),
     )

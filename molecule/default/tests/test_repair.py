@@ -25,6 +25,7 @@ KILLED = [
     "control/kube-controller-manager",
     "control/kube-scheduler",
     "outside/llm-endpoint",
+    "outside/object-store",
     "node1/kube-proxy",
     "node1/network-policy-agent",
     "node2/kubelet",

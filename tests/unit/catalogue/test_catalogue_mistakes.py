@@ -52,6 +52,13 @@ def test_the_smallest_catalogue_has_no_mistake(small: dict[str, Any]) -> None:
         ("services.user.calls", ["analitics"], "services.user.calls: 'analitics' is not a service; did you mean 'analytics'? Known: "),
         ("services.user.calls", ["user"], "services.user.calls: 'user' is the service itself; leave it out."),
         ("services.user.calls", ["analytics", "analytics"], "services.user.calls[1]: 'analytics' is there twice; leave one out."),
+        ("stores.postgres.backup", {"endpoint": "https://s3"}, "stores.postgres.backup.destination: is missing; write a bucket, "),
+        ("stores.postgres.backup", {"destination": "/srv"}, "stores.postgres.backup.destination: '/srv' is not valid; write a bucket, "),
+        (
+            "stores.postgres.backup",
+            {"destination": "s3://b-1", "endpoint": "s3.example.org"},
+            "stores.postgres.backup.endpoint: 's3.example.org' is not valid; write the URL ",
+        ),
         ("services.user.calls", "analytics", "services.user.calls: 'analytics' is not a list; "),
         ("services.user.stores.0.name", "postgress", "services.user.stores: 'postgress' is not a store; did you mean 'postgres'?"),
         ("services.user.stores.0.database", "users", "services.user.stores.postgres.database: 'users' is not a database of postgres; did you mean 'user'?"),

@@ -119,6 +119,19 @@ def test_external_rows(catalogue: dict[str, Any]) -> None:
     assert [(row["port"], row["allowed"], row["application"]) for row in other_port] == [(8443, False, "none")]
 
 
+def test_only_a_store_that_is_backed_up_reaches_the_object_store(catalogue: dict[str, Any], render: Any) -> None:
+    backup = {"destination": "s3://backups", "endpoint": "https://s3.example.org:9000", "cidrs": ["198.51.100.0/24"]}
+    backed_up = _catalogue.normalised(render({"catalogue_backup": backup}))
+    object_store = {"address": "198.51.100.10", "port": 9000}
+
+    def reaching(catalogue: dict[str, Any]) -> list[str]:
+        rows = _connectivity.connections(catalogue, external=[object_store])
+        return [row["source"] for row in rows if row["kind"] == "external" and row["allowed"]]
+
+    assert reaching(catalogue) == []
+    assert reaching(backed_up) == ["azora-data/pg"]
+
+
 def test_external_endpoint_by_name_only(catalogue: dict[str, Any], render: Any) -> None:
     [row] = _connectivity.connections(catalogue, ["llm-wrapper"], [{"host": "llm.outside.example"}])
     assert (row["destination"], row["port"], row["allowed"]) == ("llm.outside.example", 443, True)

@@ -496,6 +496,29 @@ def external_blocks(catalogue: dict[str, Any], cluster: dict[str, Any], service:
     return [peer["ipBlock"] for rule in rules for peer in rule["to"] if "ipBlock" in peer]
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "port"), [("https://s3.example.org:9000", 9000), ("http://s3.example.org/", 80), (None, 443)]
+)
+def test_a_store_reaches_its_backups_and_nothing_else_outside(
+    render: Any, cluster: dict[str, Any], endpoint: str | None, port: int
+) -> None:
+    backup = {"destination": "s3://backups", "endpoint": endpoint, "cidrs": ["198.51.100.0/24"]}
+    backed_up = _catalogue.normalised(render({"catalogue_backup": backup}))
+    policies = _network_policies.network_policies(backed_up, cluster)
+    rules = named(policies, "azora-data", "pg-egress")["spec"]["egress"]
+    outside = [
+        rule
+        for rule in rules
+        if any("ipBlock" in peer and peer["ipBlock"]["cidr"].startswith("198.") for peer in rule["to"])
+    ]
+    assert [rule["ports"] for rule in outside] == [[{"protocol": "TCP", "port": port}]]
+    service = End("198.51.100.10")
+    assert allowed(policies, PODS["azora-data/pg"], service, port, "TCP")
+    assert not allowed(policies, PODS["azora-data/pg"], End("203.0.113.1"), port, "TCP")
+    for other in ("azora-data/bus", "default/user"):
+        assert not allowed(policies, PODS[other], service, port, "TCP")
+
+
 def test_external_egress_leaves_the_cluster_out(catalogue: dict[str, Any], cluster: dict[str, Any]) -> None:
     [block] = external_blocks(catalogue, cluster)
     assert block == {

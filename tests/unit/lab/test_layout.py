@@ -73,6 +73,9 @@ def test_contract_addresses() -> None:
     assert layout["api_server"]["service_address"] == "10.155.0.1"
     assert layout["dns_address"] == "10.155.0.10"
     assert layout["outside"]["address"] == "10.155.128.254"
+    assert layout["outside"]["external_address"] == "198.51.100.10"
+    assert layout["outside"]["external_name"] == "llm.outside.example"
+    assert (layout["outside"]["external_port"], layout["outside"]["object_store_port"]) == (443, 9000)
     assert [node["address"] for node in layout["nodes"]] == ["10.155.128.11", "10.155.128.12", "10.155.128.13"]
     assert layout["kubeconfig"] == "/var/lib/azora-lab/dev/kubeconfig"
 

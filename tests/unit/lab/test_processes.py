@@ -65,16 +65,32 @@ def test_command_checksum_sees_what_matters(tmp_path: pathlib.Path) -> None:
         checksum(wanted(tmp_path, "/bin/sleep", "61")),
         checksum(wanted(tmp_path), "another program"),
         checksum(wanted(tmp_path, environment=(("A", "1"),))),
+        checksum(wanted(tmp_path, environment_files=(("A", "1"),))),
         checksum(wanted(tmp_path, network_namespace="x")),
         checksum(wanted(tmp_path, mount_namespace="/x")),
     ]
-    assert len({one, *different}) == 6
+    assert len({one, *different}) == 7
 
 
 def test_files_checksum_tells_absent_from_empty(tmp_path: pathlib.Path) -> None:
     process = wanted(tmp_path, watched_files=("/a", "/b"))
     contents: list[dict[str, bytes]] = [{}, {"/a": b""}, {"/b": b""}, {"/a": b"x"}, {"/b": b"x"}]
     assert len({_lab_processes.files_checksum(process, content.get) for content in contents}) == 5
+
+
+def test_files_of_the_environment_are_watched(tmp_path: pathlib.Path) -> None:
+    process = wanted(tmp_path, environment_files=(("A", "/a"),))
+    contents: list[dict[str, bytes]] = [{}, {"/a": b""}, {"/a": b"x"}]
+    assert len({_lab_processes.files_checksum(process, content.get) for content in contents}) == 3
+
+
+def test_values_of_the_environment_come_out_of_files(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "secret").write_text("of two words \n")
+    process = wanted(tmp_path, environment=(("A", "1"),), environment_files=(("B", str(tmp_path / "secret")),))
+    environment = _lab_processes.full_environment(process)
+    assert (environment["A"], environment["B"], environment["LANG"]) == ("1", "of two words ", "C.UTF-8")
+    with pytest.raises(FileNotFoundError):
+        _lab_processes.full_environment(wanted(tmp_path, environment_files=(("B", str(tmp_path / "none")),)))
 
 
 def test_command_is_entered_with_nsenter_only_where_needed(tmp_path: pathlib.Path) -> None:
@@ -305,6 +321,27 @@ def test_the_log_of_the_start_before_is_kept(supervisor: _lab_processes.Supervis
 def test_a_program_that_is_not_there_is_named(supervisor: _lab_processes.Supervisor, tmp_path: pathlib.Path) -> None:
     with pytest.raises(LabError, match="/no/such/program is not an executable file"):
         supervisor.start(wanted(tmp_path, "/no/such/program"))
+
+
+def test_a_secret_reaches_the_process_and_nothing_else(
+    supervisor: _lab_processes.Supervisor, tmp_path: pathlib.Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("b7c1f6\n")
+    process = wanted(tmp_path, environment_files=(("SECRET", str(secret)),))
+    pid = start(supervisor, process)
+    assert b"SECRET=b7c1f6\0" in pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+    assert "b7c1f6" not in pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+    assert (
+        "b7c1f6" not in (tmp_path / "records" / "test-process.json").read_text() + pathlib.Path(process.log).read_text()
+    )
+    secret.write_text("another")
+    assert supervisor.decision(process) == _lab_processes.Decision("restart", "its configuration changed")
+
+
+def test_a_secret_that_is_not_there_is_named(supervisor: _lab_processes.Supervisor, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(LabError, match=r"FileNotFoundError: .*/none"):
+        supervisor.start(wanted(tmp_path, environment_files=(("SECRET", str(tmp_path / "none")),)))
 
 
 def test_a_namespace_that_is_not_there_is_told_by_the_log(

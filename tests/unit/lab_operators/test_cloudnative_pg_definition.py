@@ -36,7 +36,7 @@ def test_a_plain_cluster_has_no_mistakes() -> None:
         ({"imageName": "", "imageCatalogRef": {"kind": "ImageCatalog", "name": "c", "major": 17}}, "imageCatalogRef"),
         ({"storage": {}}, "spec.storage.size is needed"),
         ({"walStorage": {}}, "spec.walStorage.size is needed"),
-        ({"bootstrap": {"recovery": {"source": "origin"}}}, "spec.bootstrap.recovery is beyond"),
+        ({"bootstrap": {"recovery": {"source": "origin"}}}, "spec.bootstrap.recovery.source must name"),
         ({"bootstrap": {"initdb": {"import": {"type": "monolith"}}}}, "initdb.import is beyond"),
         ({"postgresql": {"parameters": {"port": "1"}}}, "parameters.port is fixed"),
         (

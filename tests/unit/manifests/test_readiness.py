@@ -30,8 +30,16 @@ def condition(kind, status, **more):
     return [{"type": kind, "status": status, **more}]
 
 
+def archiving(*conditions):
+    found = cluster()
+    found["spec"]["plugins"] = [{"name": "barman-cloud.cloudnative-pg.io", "isWALArchiver": True}]
+    found["status"]["conditions"] += [{"type": "ContinuousArchiving", **given} for given in conditions]
+    return found
+
+
 READY = [
     cluster(),
+    archiving({"status": "True"}),
     cluster(image="pg:2"),
     resource("Database", applied=True, observedGeneration=2),
     resource("RedisEnterpriseCluster", state="Running", specStatus="Valid"),
@@ -47,6 +55,11 @@ def test_ready_by_the_vendors_sign(found):
 
 
 WAITING = [
+    (archiving(), "no file of its write-ahead log has arrived in the object store yet"),
+    (
+        archiving({"status": "False", "message": "the key is wrong"}),
+        "does not arrive in the object store (the key is wrong)",
+    ),
     (cluster(phase="Setting up primary", ready=0), "phase 'Setting up primary', 0 of 3 instances ready"),
     (cluster(ready=2), "2 of 3 instances ready"),
     (cluster(image="pg:1"), "still runs pg:1 instead of pg:2"),

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import copy
 import pathlib
 import typing as t
 
 import jsonschema
 import pytest
 import yaml
+from ansible_collections.azora.platform.plugins.module_utils import _catalogue
 from ansible_collections.azora.platform.plugins.module_utils._kafka_manifests import kafka_manifests
 from ansible_collections.azora.platform.plugins.module_utils._postgres_manifests import postgres_manifests
 from ansible_collections.azora.platform.plugins.module_utils._redis_manifests import redis_manifests
@@ -91,6 +93,9 @@ FULL = {
         "postgres_storage_class": "fast",
         "postgres_wal_storage_size": "5Gi",
         "postgres_parameters": {"max_connections": 200},
+        "postgres_backup_access_key_id": "AK",
+        "postgres_backup_secret_access_key": "SK",
+        "postgres_backup_ca": "-----BEGIN",
     },
     "kafka": {
         "kafka_storage_class": "fast",
@@ -120,9 +125,16 @@ def rendered(role, catalogues, settings):
     ]
 
 
+@pytest.fixture
+def catalogues(platform, catalogue, azora):
+    given = copy.deepcopy(platform)
+    given["stores"][0]["backup"] = {"destination": "s3://shop/pg", "endpoint": "https://s3.example.org:9000"}
+    return [catalogue, azora, _catalogue.normalised(given)]
+
+
 @pytest.mark.parametrize("role", ["postgres", "kafka"])
-def test_resources_pass_the_vendors_schema(role, vendors, catalogue, azora, settings):
-    manifests = rendered(role, [catalogue, azora], settings)
+def test_resources_pass_the_vendors_schema(role, vendors, catalogues, settings):
+    manifests = rendered(role, catalogues, settings)
     assert manifests
     found = []
     for manifest in manifests:

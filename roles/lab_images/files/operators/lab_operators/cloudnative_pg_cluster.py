@@ -46,7 +46,17 @@ from lab_operators.cloudnative_pg_manifests import (
     services,
     tls_secret,
 )
-from lab_operators.cloudnative_pg_resources import CLUSTERS
+from lab_operators.cloudnative_pg_object_stores import (
+    BARMAN_CLOUD,
+    ObjectStores,
+    ObjectStoreSettings,
+    ObjectStoreUse,
+    archive_use,
+    secret_sources,
+    source_use,
+    store_settings,
+)
+from lab_operators.cloudnative_pg_resources import BACKUPS, CLUSTERS, OBJECT_STORES
 from lab_operators.cloudnative_pg_role_sync import RoleSync
 from lab_operators.cloudnative_pg_rollout import Action, Step, next_step
 from lab_operators.cloudnative_pg_status import (
@@ -119,6 +129,10 @@ class ClusterReconciler:
             return LATER
         cluster = {"apiVersion": CLUSTERS.api_version, "kind": CLUSTERS.kind, **cluster}
         findings, again = self._bring_about(cluster)
+        findings.archives = archive_use(name, cluster["spec"]) is not None
+        findings.backups = [
+            backup for backup in self._api.find(BACKUPS, namespace) if backup["spec"]["cluster"]["name"] == name
+        ]
         status = cluster_status(cluster, findings, now())
         if changed(cluster.get("status") or {}, status):
             self._api.patch_status(CLUSTERS, namespace, name, status)
@@ -138,25 +152,49 @@ class ClusterReconciler:
             WAITING if is_initialised(cluster) else SETTING_UP, image=spec.get("imageName") or self._default_image
         )
         try:
-            authority = self._objects(cluster, findings)
-            self._pods(cluster, findings)
+            stores = self._object_stores(cluster)
+            configuration = instance_configuration(name, spec, stores)
+            authority = self._objects(cluster, findings, configuration)
+            self._pods(cluster, findings, stores)
         except ObstacleError as obstacle:
             findings.phase, findings.reason = CANNOT_CREATE, str(obstacle)
             return findings, LATER
         self._patroni_objects(cluster)
         try:
-            return findings, self._servers(cluster, findings, authority)
+            return findings, self._servers(cluster, findings, authority, configuration)
         except (InstanceUnreachableError, psycopg.Error) as error:
             findings.reason = one_line(error)
             return findings, SOON
 
-    def _objects(self, cluster: Manifest, findings: Findings) -> KeyPair:
+    def _object_stores(self, cluster: Manifest) -> ObjectStores:
+        name, spec = cluster["metadata"]["name"], cluster["spec"]
+        archive, archive_secrets = self._object_store(cluster, archive_use(name, spec))
+        # Data that are there need no source any more.
+        source, source_secrets = self._object_store(cluster, None if is_initialised(cluster) else source_use(spec))
+        return ObjectStores(archive, source, archive_secrets, source_secrets)
+
+    def _object_store(
+        self, cluster: Manifest, use: ObjectStoreUse | None
+    ) -> tuple[ObjectStoreSettings | None, tuple[Manifest, ...]]:
+        if use is None:
+            return None, ()
+        namespace = cluster["metadata"]["namespace"]
+        store = self._api.read(OBJECT_STORES, namespace, use.name)
+        if store is None:
+            raise ObstacleError(f"ObjectStore {use.name} of the plugin {BARMAN_CLOUD} does not exist")
+        sources = secret_sources(store)
+        for source in sources:
+            secret, key = source["secret"]["name"], source["secret"]["items"][0]["key"]
+            if key not in self._secret(namespace, secret):
+                raise ObstacleError(f"Secret {secret} of the ObjectStore {use.name} has no key {key} or does not exist")
+        return store_settings(store, use.server), sources
+
+    def _objects(self, cluster: Manifest, findings: Findings, configuration: str) -> KeyPair:
         """Everything but the pod. Existing passwords and certificates stay."""
         authority = self._certificates(cluster)
         self._login_secrets(cluster)
         wanted_claims = [claim for instance in instance_names(cluster) for claim in claims(cluster, instance)]
         self._check_storage_classes(wanted_claims)
-        configuration = instance_configuration(cluster["metadata"]["name"], cluster["spec"])
         wanted = [
             service_account(cluster),
             *permissions(cluster),
@@ -206,11 +244,9 @@ class ClusterReconciler:
             values = self._secret(namespace, chosen)
             _database, owner = application_database(spec)
             if not values.get("password"):
-                raise ObstacleError(
-                    f"Secret {chosen} of spec.bootstrap.initdb.secret has no password or does not exist"
-                )
+                raise ObstacleError(f"Secret {chosen} of spec.bootstrap has no password or does not exist")
             if values.get("username", owner) != owner:
-                raise ObstacleError(f"Secret {chosen} of spec.bootstrap.initdb.secret is not for the owner {owner}")
+                raise ObstacleError(f"Secret {chosen} of spec.bootstrap is not for the owner {owner}")
         if spec.get("enableSuperuserAccess"):
             if not spec.get("superuserSecret"):
                 self._api.create(login_secret(cluster, f"{name}-superuser", "postgres", new_password(), "*"))
@@ -227,7 +263,7 @@ class ClusterReconciler:
             if self._api.read(PERSISTENT_VOLUME_CLAIMS, metadata["namespace"], metadata["name"]) is None:
                 raise ObstacleError(f"StorageClass {storage_class} does not exist")
 
-    def _pods(self, cluster: Manifest, findings: Findings) -> None:
+    def _pods(self, cluster: Manifest, findings: Findings, stores: ObjectStores) -> None:
         """Make the pods that are missing, note how the others are.
 
         The standbys copy the primary's data: there are none before it has said who it is.
@@ -236,7 +272,7 @@ class ClusterReconciler:
         for instance in instance_names(cluster):
             if not initialised and findings.instances:
                 break
-            wanted = instance_pod(cluster, instance, findings.image, first_data=not initialised)
+            wanted = instance_pod(cluster, instance, findings.image, stores, first_data=not initialised)
             pod = self._api.read(PODS, namespace, instance)
             state = InstanceState(instance)
             findings.instances.append(state)
@@ -294,15 +330,14 @@ class ClusterReconciler:
                 change = {"metadata": {"labels": {ROLE_LABEL: "replica"}}}
                 self._api.patch(PODS, namespace, pod["metadata"]["name"], change)
 
-    def _servers(self, cluster: Manifest, findings: Findings, authority: KeyPair) -> Again:
+    def _servers(self, cluster: Manifest, findings: Findings, authority: KeyPair, configuration: str) -> Again:
         """Settings, order of restarts, and roles of the running servers."""
-        name, namespace = cluster["metadata"]["name"], cluster["metadata"]["namespace"]
+        namespace = cluster["metadata"]["namespace"]
         credentials = self._credentials.for_authority(authority)
         ready = [state for state in findings.instances if state.pod_ready]
         servers = {state.name: Instance(state.address, credentials) for state in ready}
         for state in ready:
             self._ask(state, servers[state.name])
-        configuration = instance_configuration(name, cluster["spec"])
         # What holds for all of them the primary writes down: it comes first.
         for state in sorted(ready, key=lambda state: not state.is_primary):
             if state.answer.get("ready") and state.answer["configuration"] != configuration_digest(configuration):

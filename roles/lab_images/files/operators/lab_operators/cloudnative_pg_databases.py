@@ -51,16 +51,18 @@ class ClusterAccess:
     def cluster(self, resource: Manifest) -> Manifest | None:
         return self.api.read(CLUSTERS, resource["metadata"]["namespace"], resource["spec"]["cluster"]["name"])
 
-    def instance(self, resource: Manifest) -> Instance:
+    def instance(self, resource: Manifest, instance: str = "") -> Instance:
+        """The named instance of the Cluster, or its primary."""
         namespace, name = resource["metadata"]["namespace"], resource["spec"]["cluster"]["name"]
         cluster = self.cluster(resource)
         if cluster is None:
             raise NotAppliedError(f'cluster "{name}" not found')
         status = cluster.get("status") or {}
-        pod = self.api.read(PODS, namespace, status.get("currentPrimary") or "")
+        chosen = instance or status.get("currentPrimary") or ""
+        pod = self.api.read(PODS, namespace, chosen) if chosen else None
         authority = decoded(self.api.read(SECRETS, namespace, f"{name}-ca") or {})
-        if not status.get("currentPrimary") or pod is None or not is_ready(pod) or not authority:
-            raise NotAppliedError(f'waiting for the primary of cluster "{name}"')
+        if pod is None or not is_ready(pod) or not authority:
+            raise NotAppliedError(f'waiting for {instance or "the primary"} of cluster "{name}"')
         pair = KeyPair(authority["ca.crt"], authority["ca.key"])
         return Instance(pod["status"]["podIP"], self._credentials.for_authority(pair))
 

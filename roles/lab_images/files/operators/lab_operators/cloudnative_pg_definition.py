@@ -10,12 +10,21 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from lab_operators.cloudnative_pg_object_stores import (
+    BARMAN_CLOUD,
+    NO_OBJECT_STORES,
+    ObjectStores,
+    enabled_plugins,
+    plugin_mistakes,
+)
+
 LONGEST_NAME = 50
 RESERVED_ROLES = ("postgres", "streaming_replica", "cnpg_operator")
 
 #: In force unless the Cluster says otherwise.
 DEFAULT_PARAMETERS = {
-    "archive_mode": "off",
+    # A quiet server's last changes are in the archive after this time, too.
+    "archive_timeout": "5min",
     "dynamic_shared_memory_type": "posix",
     "full_page_writes": "on",
     "hot_standby": "on",
@@ -40,6 +49,7 @@ FIXED_PARAMETERS = frozenset(
     [
         "archive_cleanup_command",
         "archive_command",
+        "archive_mode",
         "cluster_name",
         "config_file",
         "data_directory",
@@ -89,21 +99,27 @@ INITDB_FIELDS = {
 Spec = Mapping[str, Any]
 
 
+def first_data(spec: Spec) -> Mapping[str, Any]:
+    """spec.bootstrap, whichever way the first data are made."""
+    bootstrap = spec.get("bootstrap") or {}
+    return bootstrap.get("recovery") or bootstrap.get("initdb") or {}
+
+
 def application_database(spec: Spec) -> tuple[str, str]:
-    """Name and owner of the database that the first start makes."""
-    initdb = (spec.get("bootstrap") or {}).get("initdb") or {}
+    """Name and owner of the database that the first start makes, or finds in what it recovers."""
+    initdb = first_data(spec)
     database = initdb.get("database") or "app"
     return database, initdb.get("owner") or database
 
 
 def application_secret_name(cluster: str, spec: Spec) -> str:
     """The Secret with the owner's password: the Cluster's own choice, or one that the operator makes."""
-    initdb = (spec.get("bootstrap") or {}).get("initdb") or {}
+    initdb = first_data(spec)
     name: str = (initdb.get("secret") or {}).get("name") or f"{cluster}-app"
     return name
 
 
-def instance_configuration(cluster: str, spec: Spec) -> str:
+def instance_configuration(cluster: str, spec: Spec, stores: ObjectStores = NO_OBJECT_STORES) -> str:
     """What the instance manager reads, as canonical JSON: equal wishes are equal text."""
     postgresql = spec.get("postgresql") or {}
     database, owner = application_database(spec)
@@ -118,6 +134,12 @@ def instance_configuration(cluster: str, spec: Spec) -> str:
         "synchronous": synchronous
         and {"number": synchronous["number"], "strict": synchronous.get("dataDurability", "required") == "required"},
         "parameters": parameters,
+        "archive": stores.archive and stores.archive.as_document(),
+        "recovery": stores.source
+        and {
+            "source": stores.source.as_document(),
+            "target": (spec["bootstrap"]["recovery"]).get("recoveryTarget") or {},
+        },
         "pg_hba": postgresql.get("pg_hba") or [],
         "pg_ident": postgresql.get("pg_ident") or [],
         "initdb": {"database": database, "owner": owner}
@@ -133,12 +155,12 @@ def configuration_digest(configuration: str) -> str:
 
 def unknown_plugins(spec: Spec) -> list[str]:
     """Plugins that the Cluster cannot do without."""
-    return [plugin["name"] for plugin in spec.get("plugins") or [] if plugin.get("enabled", True)]
+    return [plugin["name"] for plugin in enabled_plugins(spec) if plugin["name"] != BARMAN_CLOUD]
 
 
 def mistakes(name: str, spec: Spec, default_image: str) -> list[str]:
     """Everything that keeps this Cluster from being what it says, one sentence each; empty when there is nothing."""
-    return [*_wrong(name, spec, default_image), *_beyond_the_stand_in(spec)]
+    return [*_wrong(name, spec, default_image), *plugin_mistakes(name, spec), *_beyond_the_stand_in(spec)]
 
 
 def _wrong(name: str, spec: Spec, default_image: str) -> list[str]:
@@ -178,13 +200,15 @@ def _beyond_the_stand_in(spec: Spec) -> list[str]:
     found = []
     bootstrap = spec.get("bootstrap") or {}
     initdb = bootstrap.get("initdb") or {}
+    recovery = bootstrap.get("recovery") or {}
     synchronous = (spec.get("postgresql") or {}).get("synchronous") or {}
     fields = {
         "spec.postgresql.synchronous.method first": synchronous.get("method") == "first",
         "spec.postgresql.synchronous.standbyNamesPre": synchronous.get("standbyNamesPre"),
         "spec.postgresql.synchronous.standbyNamesPost": synchronous.get("standbyNamesPost"),
         "spec.imageCatalogRef": spec.get("imageCatalogRef"),
-        "spec.bootstrap.recovery": bootstrap.get("recovery"),
+        "spec.bootstrap.recovery.backup": recovery.get("backup"),
+        "spec.bootstrap.recovery.volumeSnapshots": recovery.get("volumeSnapshots"),
         "spec.bootstrap.pg_basebackup": bootstrap.get("pg_basebackup"),
         "spec.bootstrap.initdb.import": initdb.get("import"),
         "spec.bootstrap.initdb.postInitSQLRefs": initdb.get("postInitSQLRefs"),

@@ -97,6 +97,14 @@ class Instance:
         """Let a standby take the primary's place; Patroni chooses one that has everything."""
         self._raw("POST", "/switchover", json.dumps({"leader": primary}))
 
+    def back_up(self, name: str) -> dict[str, Any]:
+        """Have the instance make a base backup of this name; how it stands."""
+        return self._request("POST", f"/pg/backups/{name}", "")
+
+    def backup(self, name: str) -> dict[str, Any]:
+        """How the backup of this name stands."""
+        return self._request("GET", f"/pg/backups/{name}")
+
     def connect(self, database: str = "postgres") -> psycopg.Connection[dict[str, Any]]:
         """A session as the operator's superuser."""
         try:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from lab_operators.certificates import KeyPair
 from lab_operators.cloudnative_pg_definition import Spec, application_database
+from lab_operators.cloudnative_pg_object_stores import NO_OBJECT_STORES, ObjectStores
 from lab_operators.kubernetes_api import Manifest
 from lab_operators.secret_data import encoded
 
@@ -220,13 +222,21 @@ def _claim(cluster: Manifest, instance: str, name: str, role: str, storage: Spec
     return claim
 
 
-def instance_pod(cluster: Manifest, instance: str, image: str, *, first_data: bool = False) -> Manifest:
+def instance_pod(
+    cluster: Manifest,
+    instance: str,
+    image: str,
+    stores: ObjectStores = NO_OBJECT_STORES,
+    *,
+    first_data: bool = False,
+) -> Manifest:
     """The pod of one instance; its annotation names everything that needs a new pod when it changes.
 
     Which role it has, Patroni says by a label.
     """
-    spec = _pod_spec(cluster, instance, image)
-    pod = owned(cluster, "Pod", instance, spec=spec)
+    # Where the first data came from matters to nobody afterwards.
+    lasting = _pod_spec(cluster, instance, image, replace(stores, source_secrets=()))
+    pod = owned(cluster, "Pod", instance, spec=_pod_spec(cluster, instance, image, stores))
     cluster_name = cluster["metadata"]["name"]
     pod["metadata"]["labels"] |= {
         "cnpg.io/instanceName": instance,
@@ -239,15 +249,15 @@ def instance_pod(cluster: Manifest, instance: str, image: str, *, first_data: bo
     pod["metadata"]["annotations"] |= {
         "cnpg.io/nodeSerial": instance.rsplit("-", 1)[1],
         FIRST_DATA: "true" if first_data else "false",
-        POD_HASH: hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16],
+        POD_HASH: hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:16],
     }
     return pod
 
 
-def _pod_spec(cluster: Manifest, instance: str, image: str) -> Manifest:
+def _pod_spec(cluster: Manifest, instance: str, image: str, stores: ObjectStores) -> Manifest:
     name, spec = cluster["metadata"]["name"], cluster["spec"]
     user, group = spec.get("postgresUID", 26), spec.get("postgresGID", 26)
-    volumes, mounts = _volumes(name, instance, bool(spec.get("walStorage")))
+    volumes, mounts = _volumes(name, instance, stores, wal=bool(spec.get("walStorage")))
     container = {
         "name": "postgres",
         "image": image,
@@ -309,7 +319,7 @@ def _pod_spec(cluster: Manifest, instance: str, image: str) -> Manifest:
     return {key: value for key, value in pod.items() if value not in (None, {}, [])}
 
 
-def _volumes(cluster: str, instance: str, wal: bool) -> tuple[list[Manifest], list[Manifest]]:
+def _volumes(cluster: str, instance: str, stores: ObjectStores, *, wal: bool) -> tuple[list[Manifest], list[Manifest]]:
     certificates = {
         "defaultMode": SECRET_MODE,
         "sources": [
@@ -331,6 +341,10 @@ def _volumes(cluster: str, instance: str, wal: bool) -> tuple[list[Manifest], li
         ("configuration", "/controller/configuration", {"configMap": {"name": f"{cluster}-instance"}}),
         ("certificates", "/controller/certificates", {"projected": certificates}),
     ]
+    for use, sources in {"archive": stores.archive_secrets, "source": stores.source_secrets}.items():
+        if sources:
+            projected = {"defaultMode": SECRET_MODE, "sources": list(sources)}
+            volumes.append((f"{use}-credentials", f"/controller/object-stores/{use}", {"projected": projected}))
     if wal:
         volumes.append(
             ("pg-wal", "/var/lib/postgresql/wal", {"persistentVolumeClaim": {"claimName": f"{instance}-wal"}})

@@ -12,3 +12,8 @@ CLUSTERS = ResourceKind(f"{GROUP}/{VERSION}", "Cluster", "clusters")
 DATABASES = ResourceKind(f"{GROUP}/{VERSION}", "Database", "databases")
 DATABASE_ROLES = ResourceKind(f"{GROUP}/{VERSION}", "DatabaseRole", "databaseroles")
 BACKUPS = ResourceKind(f"{GROUP}/{VERSION}", "Backup", "backups")
+SCHEDULED_BACKUPS = ResourceKind(f"{GROUP}/{VERSION}", "ScheduledBackup", "scheduledbackups")
+
+#: The plugin's own.
+OBJECT_STORE_GROUP, OBJECT_STORE_VERSION = "barmancloud.cnpg.io", "v1"
+OBJECT_STORES = ResourceKind(f"{OBJECT_STORE_GROUP}/{OBJECT_STORE_VERSION}", "ObjectStore", "objectstores")

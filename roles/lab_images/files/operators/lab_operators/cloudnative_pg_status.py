@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab_operators.cloudnative_pg_definition import RESERVED_ROLES
+from lab_operators.cloudnative_pg_object_stores import BARMAN_CLOUD
 from lab_operators.kubernetes_api import Manifest
 
 HEALTHY = "Cluster in healthy state"
@@ -24,6 +25,8 @@ INVALID = "Invalid cluster definition"
 CANNOT_CREATE = "Unable to create required cluster objects"
 UNKNOWN_PLUGIN = "Cluster cannot proceed to reconciliation due to an unknown plugin being required"
 
+#: Of the plugin whose resources the stand-in handles.
+BARMAN_CLOUD_VERSION = "0.14.0"
 #: Reasons of a waiting container that do not pass by themselves.
 STUCK = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CrashLoopBackOff", "CreateContainerConfigError"}
@@ -95,6 +98,9 @@ class Findings:
     claims: list[str] = field(default_factory=list)
     secret_versions: dict[str, str] = field(default_factory=dict)
     roles: RoleResults | None = None
+    #: Whether the Cluster has a place for its write-ahead log, and the Backups of it.
+    archives: bool = False
+    backups: list[Manifest] = field(default_factory=list)
 
     @property
     def primary(self) -> InstanceState | None:
@@ -148,6 +154,7 @@ def cluster_status(cluster: Manifest, findings: Findings, now: str) -> Manifest:
         "selector": f"cnpg.io/cluster={name},cnpg.io/podRole=instance",
         "writeService": f"{name}-rw",
         "readService": f"{name}-r",
+        "pluginStatus": [{"name": BARMAN_CLOUD, "version": BARMAN_CLOUD_VERSION}] if findings.archives else None,
     }
     if findings.image:
         status["image"] = findings.image
@@ -213,7 +220,7 @@ def _server(findings: Findings, primary: InstanceState) -> Manifest:
 
 
 def conditions(before: list[Manifest], findings: Findings, now: str) -> list[Manifest]:
-    """Ready follows from the phase alone. ContinuousArchiving is absent: nothing archives."""
+    """Ready follows from the phase alone. What nobody knows yet has no condition."""
     ready = findings.phase == HEALTHY
     message = "Cluster is Ready" if ready else f"Cluster Is Not Ready: {findings.phase}"
     if findings.reason and not ready:
@@ -241,7 +248,9 @@ def conditions(before: list[Manifest], findings: Findings, now: str) -> list[Man
                 "message": "The cluster has been initialized",
             },
         ]
-    kinds = {condition["type"] for condition in wanted}
+        wanted += _archiving(findings, findings.primary)
+    wanted += _last_backup(findings.backups)
+    kinds = {condition["type"] for condition in wanted} | ({"ContinuousArchiving"} if not findings.archives else set())
     wanted += [condition for condition in before if condition["type"] not in kinds]
     since: dict[str, Any] = {
         condition["type"]: condition["lastTransitionTime"]
@@ -250,6 +259,40 @@ def conditions(before: list[Manifest], findings: Findings, now: str) -> list[Man
         if other["type"] == condition["type"] and other["status"] == condition["status"]
     }
     return [{**condition, "lastTransitionTime": since.get(condition["type"], now)} for condition in wanted]
+
+
+def _archiving(findings: Findings, primary: InstanceState) -> list[Manifest]:
+    """Whether the primary's log arrives in the object store; nothing before the first file."""
+    if not findings.archives or not (primary.answer.get("last_archived") or primary.answer.get("archiving_fails")):
+        return []
+    fails = bool(primary.answer.get("archiving_fails"))
+    return [
+        {
+            "type": "ContinuousArchiving",
+            "status": "False" if fails else "True",
+            "reason": "ContinuousArchivingFailing" if fails else "ContinuousArchivingSuccess",
+            "message": primary.answer.get("archiving_error", "") if fails else "Continuous archiving is working",
+        }
+    ]
+
+
+def _last_backup(backups: list[Manifest]) -> list[Manifest]:
+    """What became of the Backup that ended last."""
+    ended = [
+        backup["status"] for backup in backups if (backup.get("status") or {}).get("phase") in ("completed", "failed")
+    ]
+    if not ended:
+        return []
+    last = max(ended, key=lambda status: str(status.get("stoppedAt", "")))
+    failed = last["phase"] == "failed"
+    return [
+        {
+            "type": "LastBackupSucceeded",
+            "status": "False" if failed else "True",
+            "reason": "LastBackupFailed" if failed else "LastBackupSucceeded",
+            "message": last.get("error", "") if failed else "Backup was successful",
+        }
+    ]
 
 
 def changed(before: Manifest, status: Manifest) -> bool:

@@ -22,7 +22,8 @@ from postgres_instance.bootstrap import (
 from postgres_instance.configuration import InstanceConfiguration, Places
 from postgres_instance.metrics_endpoint import start_metrics_endpoint
 from postgres_instance.patroni_settings import Member
-from postgres_instance.server import PostgresServer, StoppingError
+from postgres_instance.recovery import recover
+from postgres_instance.server import PostgresServer, StoppingError, object_stores, write_json
 from postgres_instance.status_endpoint import start_status_endpoint
 
 logger = logging.getLogger("postgres_instance")
@@ -48,7 +49,7 @@ def _run(server: PostgresServer, places: Places) -> int:
     try:
         # One member makes the first data; the others, and one that lost its own later, copy the primary's.
         if os.environ.get("FIRST_DATA") == "true":
-            bootstrap(server.configuration, places, server.run)
+            first_data(server, places)
     except BootstrapError as error:
         return _fail(places, str(error))
     except subprocess.CalledProcessError as error:
@@ -60,6 +61,16 @@ def _run(server: PostgresServer, places: Places) -> int:
         logger.info("Patroni is stopped (code %d)", code)
         return 0
     return _fail(places, f"Patroni ended with code {code}: {' | '.join(server.last_words)}")
+
+
+def first_data(server: PostgresServer, places: Places) -> None:
+    """New, or what another cluster had at some moment."""
+    configuration = server.configuration
+    if configuration.recovery:
+        write_json(places.object_stores, object_stores(configuration))
+        recover(configuration, configuration.recovery, places, server.run, server.check_stopping)
+    else:
+        bootstrap(configuration, places, server.run)
 
 
 def _fail(places: Places, message: str) -> int:

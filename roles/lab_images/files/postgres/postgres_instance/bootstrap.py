@@ -46,7 +46,7 @@ def bootstrap(configuration: InstanceConfiguration, places: Places, run: Run) ->
     """Make the data directory unless it is there. What an interrupted attempt left is removed first."""
     if places.has_data:
         return
-    unfinished = places.data.with_name(places.data.name + ".unfinished")
+    unfinished = places.unfinished_data
     shutil.rmtree(unfinished, ignore_errors=True)
     if places.wal:
         shutil.rmtree(places.wal, ignore_errors=True)
@@ -63,6 +63,7 @@ def bootstrap(configuration: InstanceConfiguration, places: Places, run: Run) ->
             raise BootstrapError(f"initialising the database failed: {words}") from error
         finally:
             run(["pg_ctl", "--silent", "--wait", "--mode=fast", f"--pgdata={unfinished}", "stop"])
+    places.empty_archive_check.touch()
     os.replace(unfinished, places.data)
     logger.info("the data directory is complete")
 

@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from postgres_instance.object_store import ObjectStore
+
 #: Role that the operator uses; it can log in with a certificate of the cluster's authority only.
 OPERATOR_ROLE = "cnpg_operator"
 REPLICATION_ROLE = "streaming_replica"
+#: Always on, so that an archive that comes later needs no restart.
+ARCHIVE_COMMAND = "python3 -m postgres_instance.wal_transfer archive %p"
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,26 @@ class Places:
     configuration: Path = Path("/controller/configuration/instance.json")
     patroni: Path = Path("/controller/run/patroni.yml")
     termination_message: Path = Path("/dev/termination-log")
+    #: What the archive and restore commands read.
+    object_stores: Path = Path("/controller/run/object-stores.json")
+    archive_credentials: Path = Path("/controller/object-stores/archive")
+    source_credentials: Path = Path("/controller/object-stores/source")
+    #: Why the last file of the log is not in the archive; absent when it is.
+    archive_failure: Path = Path("/controller/run/archive-failure")
 
     @property
     def wal(self) -> Path | None:
         """The folder for the write-ahead log on a volume of its own, when there is one."""
         return self.wal_volume / "pg_wal" if self.wal_volume.is_dir() else None
+
+    @property
+    def unfinished_data(self) -> Path:
+        return self.data.with_name(self.data.name + ".unfinished")
+
+    @property
+    def empty_archive_check(self) -> Path:
+        """There as long as nobody has looked whether the archive of this new cluster is another one's."""
+        return self.data.with_name("check-empty-archive")
 
     @property
     def has_data(self) -> bool:
@@ -63,6 +82,14 @@ class Synchronous:
 
 
 @dataclass(frozen=True)
+class Recovery:
+    """Which data the first ones are, and up to which moment: spec.bootstrap.recovery.recoveryTarget as it is."""
+
+    source: ObjectStore
+    target: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class InstanceConfiguration:
     """One version of the operator's wishes."""
 
@@ -73,11 +100,14 @@ class InstanceConfiguration:
     pg_ident: list[str]
     initdb: Initdb
     synchronous: Synchronous | None = None
+    archive: ObjectStore | None = None
+    recovery: Recovery | None = None
 
     @classmethod
     def parse(cls, text: str) -> InstanceConfiguration:
         """Read the operator's JSON; the digest of its text names this version."""
         document: dict[str, Any] = json.loads(text)
+        recovery = document.get("recovery")
         return cls(
             cluster=document["cluster"],
             digest=hashlib.sha256(text.encode()).hexdigest(),
@@ -86,6 +116,8 @@ class InstanceConfiguration:
             pg_ident=list(document.get("pg_ident", [])),
             initdb=Initdb(**document.get("initdb", {})),
             synchronous=Synchronous(**document["synchronous"]) if document.get("synchronous") else None,
+            archive=ObjectStore.parse(document.get("archive")),
+            recovery=Recovery(ObjectStore(**recovery["source"]), recovery["target"]) if recovery else None,
         )
 
 
@@ -93,6 +125,8 @@ def fixed_parameters(configuration: InstanceConfiguration, places: Places) -> di
     """What no Cluster can set."""
     certificates = places.certificates
     return {
+        "archive_mode": "on",
+        "archive_command": ARCHIVE_COMMAND if configuration.archive else "/bin/true",
         "cluster_name": configuration.cluster,
         "listen_addresses": "*",
         "port": "5432",

@@ -13,11 +13,13 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
+from postgres_instance.base_backups import BaseBackups
 from postgres_instance.configuration import InstanceConfiguration, Places
 from postgres_instance.patroni_client import PatroniClient, PatroniError
 from postgres_instance.patroni_settings import (
@@ -41,6 +43,9 @@ SELECT current_setting('server_version') AS version,
        (SELECT status FROM pg_stat_wal_receiver) IS NOT DISTINCT FROM 'streaming' AS is_streaming,
        ARRAY(SELECT application_name FROM pg_stat_replication WHERE state = 'streaming' ORDER BY 1) AS standbys,
        current_setting('synchronous_standby_names') AS synchronous_standby_names,
+       (SELECT last_archived_time FROM pg_stat_archiver)::text AS last_archived,
+       (SELECT coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) FROM pg_stat_archiver)
+       AS archiving_fails,
        ARRAY(SELECT name FROM pg_settings WHERE pending_restart ORDER BY name) AS pending_restart,
        ARRAY(SELECT concat_ws(': ', file.name, file.error) FROM pg_file_settings AS file
              LEFT JOIN pg_settings AS setting USING (name)
@@ -60,6 +65,7 @@ class PostgresServer:
         self.places = places
         self.patroni = PatroniClient(places)
         self._member = member
+        self.backups = BaseBackups(places)
         self.last_words: collections.deque[str] = collections.deque(maxlen=5)
         self._configuration = configuration
         self._lock = threading.Lock()
@@ -71,24 +77,28 @@ class PostgresServer:
     def configuration(self) -> InstanceConfiguration:
         return self._configuration
 
+    def check_stopping(self) -> None:
+        """Raises StoppingError when the pod is being stopped."""
+        if self._stopping:
+            raise StoppingError
+
     def run(self, command: list[str]) -> None:
         """Run a command to its end; raises CalledProcessError with its output."""
-        if self._stopping and "stop" not in command:
-            raise StoppingError
+        if "stop" not in command:
+            self.check_stopping()
         # pg_ctl hands its output on to the server it starts: a pipe would stay open as long as that runs.
         output = None if command[0] == "pg_ctl" else subprocess.PIPE
         self._child = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, text=True)
         words, _errors = self._child.communicate()
         code, self._child = self._child.returncode, None
-        if self._stopping and "stop" not in command:
-            raise StoppingError
+        if "stop" not in command:
+            self.check_stopping()
         if code != 0:
             raise subprocess.CalledProcessError(code, command, output=words)
 
     def serve(self) -> int:
         """Run Patroni, and by it postgres, until it ends; the exit code."""
-        if self._stopping:
-            raise StoppingError
+        self.check_stopping()
         self._write_settings(self._configuration)
         self._child = subprocess.Popen(
             ["patroni", str(self.places.patroni)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -151,7 +161,15 @@ class PostgresServer:
         answer |= {"ready": not self._stopping} | (row or {})
         # PostgreSQL does not know of those that Patroni gives it on the command line.
         pending = {*answer["pending_restart"], *(patroni.get("pending_restart_reason") or {})}
+        if answer["archiving_fails"]:
+            answer["archiving_error"] = self._archive_failure()
         return answer | {"pending_restart": sorted(pending)}
+
+    def _archive_failure(self) -> str:
+        try:
+            return self.places.archive_failure.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return "the archive command fails"
 
     def reconfigure(self, configuration: InstanceConfiguration) -> None:
         """Have Patroni, and by it the server, read the new settings. What holds for all members the primary writes down."""
@@ -171,11 +189,9 @@ class PostgresServer:
         logger.info("configuration %s is loaded", configuration.digest[:12])
 
     def _write_settings(self, configuration: InstanceConfiguration) -> None:
-        """In one step: Patroni finds the old file or the new one. YAML contains JSON."""
-        settings = patroni_settings(configuration, self.places, self._member)
-        unfinished = self.places.patroni.with_suffix(".new")
-        unfinished.write_text(json.dumps(settings, indent=1), encoding="utf-8")
-        os.replace(unfinished, self.places.patroni)
+        write_json(self.places.object_stores, object_stores(configuration))
+        # YAML contains JSON.
+        write_json(self.places.patroni, patroni_settings(configuration, self.places, self._member))
 
     def _is_primary(self) -> bool:
         with self.connect() as connection:
@@ -186,3 +202,19 @@ class PostgresServer:
         with self.connect() as connection:
             rows = connection.execute("SELECT name, setting FROM pg_file_settings ORDER BY seqno").fetchall()
         return {row["name"]: row["setting"] for row in rows}
+
+
+def object_stores(configuration: InstanceConfiguration) -> dict[str, Any]:
+    """What the archive and restore commands read: where to, and where from."""
+    archive, recovery = configuration.archive, configuration.recovery
+    return {
+        "archive": archive.as_document() if archive else None,
+        "source": recovery.source.as_document() if recovery else None,
+    }
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """In one step: a reader finds the old file or the new one."""
+    unfinished = path.with_suffix(".new")
+    unfinished.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    os.replace(unfinished, path)

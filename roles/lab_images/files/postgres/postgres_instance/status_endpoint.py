@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 
+from postgres_instance.base_backups import BusyError
 from postgres_instance.configuration import InstanceConfiguration, Places
 from postgres_instance.patroni_client import PatroniError
 from postgres_instance.patroni_settings import STATUS_PORT
@@ -24,6 +25,8 @@ from postgres_instance.server import PostgresServer
 #: What is handed on to Patroni: how a member stands, for the others; and what only who is known may ask for.
 PATRONI_READS = ("/patroni",)
 PATRONI_WRITES = ("/failsafe", "/switchover")
+#: Followed by the name of a backup: POST begins it, GET says what became of it.
+BACKUPS = "/pg/backups/"
 LARGEST_BODY = 1 << 20
 
 
@@ -42,6 +45,8 @@ def start_status_endpoint(server: PostgresServer, places: Places, port: int = ST
                 self._answer(200 if ready else 503, {"ready": ready})
             elif self.path == "/pg/status":
                 self._answer(200, server.status())
+            elif self.path.startswith(BACKUPS):
+                self._answer(200, server.backups.state(self.path.removeprefix(BACKUPS)))
             elif self.path in PATRONI_READS:
                 self._forward("GET")
             else:
@@ -49,10 +54,12 @@ def start_status_endpoint(server: PostgresServer, places: Places, port: int = ST
 
         def do_POST(self) -> None:
             body = self._body()
-            if self.path not in PATRONI_WRITES:
+            if self.path not in PATRONI_WRITES and not self.path.startswith(BACKUPS):
                 self._answer(404, {"error": "not found"})
             elif not self._peer_is_known():
                 self._answer(403, {"error": "a client certificate of this cluster is needed"})
+            elif self.path.startswith(BACKUPS):
+                self._back_up(self.path.removeprefix(BACKUPS))
             else:
                 self._forward("POST", body)
 
@@ -71,6 +78,18 @@ def start_status_endpoint(server: PostgresServer, places: Places, port: int = ST
                     self._answer(503, {"error": str(error).strip()})
                 else:
                     self._answer(200, server.status())
+
+        def _back_up(self, name: str) -> None:
+            store = server.configuration.archive
+            if store is None:
+                self._answer(409, {"error": "this cluster has no object store"})
+                return
+            try:
+                server.backups.start(name, store)
+            except BusyError as error:
+                self._answer(409, {"error": str(error)})
+            else:
+                self._answer(200, server.backups.state(name))
 
         def _body(self) -> str:
             return self.rfile.read(min(int(self.headers.get("Content-Length", 0)), LARGEST_BODY)).decode()
