@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.azora.platform.plugins.module_utils._backup_truth import RecoveryWindow
 from ansible_collections.azora.platform.plugins.module_utils._probe_specification import differences
 from ansible_collections.azora.platform.plugins.module_utils._verdict import Evidence, Verdict
 from ansible_collections.azora.platform.plugins.module_utils._verification_findings import answered
@@ -74,7 +76,13 @@ def hairpin_results(reports: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def workload_result(
-    workload: Workload, pods: Sequence[Pod], reports: Mapping[str, Any], evidence: Evidence, counted: Counted
+    workload: Workload,
+    pods: Sequence[Pod],
+    reports: Mapping[str, Any],
+    evidence: Evidence,
+    counted: Counted,
+    *,
+    window: RecoveryWindow | None = None,
 ) -> dict[str, Any]:
     """One workload with each of its pods."""
     return {
@@ -88,6 +96,7 @@ def workload_result(
             {key: seen[key] for key in ("server", "protocol", "outcome", "ms")}
             for seen in evidence.dns.get(workload.identity, [])
         ],
+        "recovery": {**dataclasses.asdict(window), "sentence": window.sentence} if window else None,
     }
 
 
@@ -135,8 +144,10 @@ def table(
     *,
     complete: bool,
 ) -> list[str]:
-    """Text lines: the workloads, the matrix, the mismatches, remarks, which policies were judged, and how it went."""
+    """Text lines: the workloads, their recovery windows, the matrix, the mismatches, remarks, which policies were judged, and how it went."""
     lines = workload_lines(workloads)
+    recoveries = [f"{one['workload']} {one['recovery']['sentence']}" for one in workloads if one["recovery"]]
+    lines += ["", *recoveries] if recoveries else []
     if connections:
         lines += ["", *matrix_lines(connections)]
     for title, sentences in (("MISMATCHES", [one["sentence"] for one in mismatches]), ("REMARKS", remarks)):

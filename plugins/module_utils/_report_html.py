@@ -55,7 +55,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_input
     OPEN,
 )
 
-OF_WORKLOADS = ("readiness", "probes", "prober", "dns", "workloads")
+OF_WORKLOADS = ("readiness", "probes", "prober", "dns", "workloads", "backups")
 SEALS = {PASSED: "✓", FAILED: "✕", INCOMPLETE: "?"}
 VERDICTS = {
     "open": OPEN,
@@ -75,6 +75,7 @@ TITLES = {
     "prober": "Probers without a report",
     "dns": "Name servers",
     "workloads": "What stands around the workloads",
+    "backups": "Backups",
     "contradiction": "Packets that contradict the policies",
     "policies": "Policies that differ from the declaration",
 }
@@ -553,6 +554,11 @@ def _workloads(result: Result) -> Markup:
             bodies,
             class_="list workloads",
             aria_labelledby="workloads-title",
+        ),
+        joined(
+            element("p", _identity(one["workload"]), f" {one['recovery']['sentence']}.", class_="recovery")
+            for one in result["workloads"]
+            if one["recovery"]
         ),
         aria_labelledby="workloads-title",
     )

@@ -35,6 +35,7 @@ OF_WORKLOADS = {
     "prober": "let its probers report",
     "dns": "gets answers from its name servers",
     "workloads": "can be rolled out, reached, drained and scaled",
+    "backups": "can be recovered",
 }
 
 
@@ -156,6 +157,9 @@ def _workload_case(result: Result, check: str, name: str, workload: Mapping[str,
         return _probes_case(case, workload) if (looked and workload["probes"]) or outcome else None
     if check == "workloads":
         return case if (check in result["checks"] and workload["kind"] == "deployment") or outcome else None
+    if check == "backups":
+        case.output = workload["recovery"]["sentence"] if workload["recovery"] else ""
+        return case if workload["recovery"] or outcome else None
     if check == "prober":
         touched = {pod["name"] for pod in workload["pods"]} & set(result["touched_pods"])
         return case if touched or outcome else None

@@ -85,6 +85,14 @@ RULES = (
         " are not the ready pods, pods on one node, a disruption budget or an autoscaler that cannot act, or a pod that restarted meanwhile.",
     ),
     Rule(
+        "backups",
+        "StoresCanBeRecovered",
+        "Stores that should be backed up can be recovered",
+        "The write-ahead log of a PostgreSQL cluster does not arrive in its object store, or its last backup failed. The message has the"
+        " operator's reason: often a key or an address of the object store, or a policy on the way there. Until it is mended, the log fills"
+        " the cluster's own volume.",
+    ),
+    Rule(
         "contradiction",
         "PacketsFollowPolicies",
         "Packets do what the policies say",

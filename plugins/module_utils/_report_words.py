@@ -142,9 +142,8 @@ def lead(result: Result) -> str:
         )
         if number
     ]
-    affected = {
-        one["source"] for one in result["mismatches"] if one["check"] in ("readiness", "probes", "dns", "workloads")
-    }
+    of_workloads = ("readiness", "probes", "dns", "workloads", "backups")
+    affected = {one["source"] for one in result["mismatches"] if one["check"] in of_workloads}
     if affected:
         parts.append(f"{counted(len(affected), 'workload')} not in order")
     wrong = _listed(parts)

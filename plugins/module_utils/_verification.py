@@ -29,8 +29,10 @@ from ansible_collections.azora.platform.plugins.module_utils._verdict import (
     judge,
     nothing_is_enforced,
 )
+from ansible_collections.azora.platform.plugins.module_utils._verification_backups import Backups, look_at_backups
 from ansible_collections.azora.platform.plugins.module_utils._verification_findings import (
     Finding,
+    backup_findings,
     connection_findings,
     contradicts,
     enforcement_finding,
@@ -71,7 +73,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_remar
 from ansible_collections.azora.platform.plugins.module_utils._verification_services import Services, read_services
 from ansible_collections.azora.platform.plugins.module_utils._verification_surroundings import Truth, look_around
 
-CHECKS = ("probes", "workloads", "connectivity", "policies")
+CHECKS = ("probes", "workloads", "backups", "connectivity", "policies")
 NOT_IN_CHECK_MODE = "check mode adds no prober to any pod"
 
 
@@ -114,6 +116,7 @@ class Seen:
     judged: Sequence[tuple[Connection, Verdict]]
     # When the same was verified with packets, if it was not now.
     since: str | None = None
+    backups: Backups = field(default_factory=Backups)
 
 
 def order_from(options: Mapping[str, Any], *, look_only: bool) -> Order:
@@ -178,6 +181,7 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
         truth = look_around(
             client, order.workloads, pods, later, services=standing, now=datetime.datetime.now(datetime.UTC)
         )
+    backups = look_at_backups(client, order.workloads) if "backups" in order.checks else Backups()
     evidence = gather(planned, reports, look_only=order.look_only)
     judged = [
         (
@@ -188,7 +192,7 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
         )
         for row in rows
     ]
-    seen = Seen(pods, reports, evidence, counted, policies, services, truth, judged, since)
+    seen = Seen(pods, reports, evidence, counted, policies, services, truth, judged, since, backups)
     outcome = result(order, seen, time.monotonic() - begun)
     if order.record and print_of_all and not since and outcome["passed"] and outcome["complete"]:
         passed_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -272,7 +276,7 @@ def find(order: Order, seen: Seen) -> list[Finding]:
     if "probes" in order.checks:
         for workload in order.workloads:
             findings += pod_findings(workload, seen.pods[workload.identity])
-    findings += truth_findings(seen.truth)
+    findings += truth_findings(seen.truth) + backup_findings(seen.backups)
     reported = report_findings(seen.reports, seen.evidence)
     findings += reported
     # Of these pods the direct answer tells more than a counter, or nobody got through to them at all.
@@ -311,7 +315,14 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
     """What the module returns, on success and on failure alike."""
     by_pod = {report.prober.pod.identity: report for report in seen.reports}
     workloads = [
-        _report.workload_result(one, seen.pods[one.identity], by_pod, seen.evidence, seen.counted)
+        _report.workload_result(
+            one,
+            seen.pods[one.identity],
+            by_pod,
+            seen.evidence,
+            seen.counted,
+            window=seen.backups.windows.get(one.identity),
+        )
         for one in order.workloads
     ]
     connections = [
@@ -327,6 +338,7 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         policies=seen.policies,
         services=seen.services,
         truth=seen.truth,
+        backups=seen.backups,
         waived={source: seen.evidence.silent_sources[source] for source in seen.evidence.waived},
     )
     levels = seen.policies.levels if "policies" in order.checks else []
@@ -354,6 +366,7 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         or bool(seen.policies.unread)
         or bool(seen.services.unread)
         or bool(seen.truth.unread)
+        or bool(seen.backups.unread)
         or any(report.failure for report in seen.reports)
     )
     return {

@@ -18,6 +18,7 @@ from ansible_collections.azora.platform.plugins.module_utils._probe_specificatio
     probe_requests,
 )
 from ansible_collections.azora.platform.plugins.module_utils._verdict import Evidence, Verdict, judge_dns
+from ansible_collections.azora.platform.plugins.module_utils._verification_backups import Backups
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import (
     BLOCKED,
     FLAKY,
@@ -120,6 +121,15 @@ def truth_findings(truth: Truth) -> list[Finding]:
     return [
         Finding("workloads", identity, identity, None, one.expected, one.found, one.what, one.sentence)
         for identity, one in truth.untruths
+        if one.certain
+    ]
+
+
+def backup_findings(backups: Backups) -> list[Finding]:
+    """What keeps a store from being recovered."""
+    return [
+        Finding("backups", identity, identity, None, one.expected, one.found, one.what, one.sentence)
+        for identity, one in backups.untruths
         if one.certain
     ]
 

@@ -42,6 +42,7 @@ class Workload:
     image: str = ""
     has_budget: bool = False
     autoscaled: bool = False
+    backed_up: bool = False
 
     @property
     def identity(self) -> str:
@@ -121,6 +122,7 @@ def _workload(entry: Mapping[str, Any], where: str) -> Workload:
         image=str(entry.get("image") or ""),
         has_budget=bool(entry.get("disruption_budget")),
         autoscaled=bool(entry.get("autoscaled")),
+        backed_up=bool(entry.get("backed_up")),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._probe_counters import Runs
 from ansible_collections.azora.platform.plugins.module_utils._probe_specification import live_container, started_at
+from ansible_collections.azora.platform.plugins.module_utils._verification_backups import Backups
 from ansible_collections.azora.platform.plugins.module_utils._verification_findings import answered
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import Workload
 from ansible_collections.azora.platform.plugins.module_utils._verification_kubelets import Counted
@@ -33,6 +34,7 @@ def remarks(
     policies: PolicyJudgement,
     services: Services,
     truth: Truth,
+    backups: Backups,
     waived: Mapping[str, str],
 ) -> list[str]:
     """Sentences; none of them makes a verification fail."""
@@ -48,10 +50,18 @@ def remarks(
         for reason, nodes in nodes_by_reason.items()
     ]
     sentences += _not_due(counted)
-    sentences += [f"{one.sentence}; that may still come" for _identity, one in truth.untruths if not one.certain]
+    sentences += [
+        f"{one.sentence}; that may still come"
+        for _identity, one in truth.untruths + backups.untruths
+        if not one.certain
+    ]
     sentences += [
         f"what stands around the workloads of {namespace} is not known: {reason}"
         for namespace, reason in sorted(truth.unread.items())
+    ]
+    sentences += [
+        f"whether {workload} can be recovered is not known: {reason}"
+        for workload, reason in sorted(backups.unread.items())
     ]
     sentences += [
         f"the Services of {namespace} were not tried, only its pods: {reason}"

@@ -53,7 +53,7 @@ options:
       - The workloads, as the filter P(azora.platform.verification_workloads#filter) derives them from the catalogue.
       - Each is a dictionary with C(name), C(namespace), C(selector) (pod labels), C(replicas) and, where they apply, C(kind)
         (V(deployment) or V(store)), C(max_replicas), C(container), C(image), C(disruption_budget) and C(autoscaled) (whether it
-        should have one), C(probes) and C(listens).
+        should have one), C(backed_up) (whether the CloudNativePG Cluster of this name should be), C(probes) and C(listens).
       - A workload is called C(namespace/name) in O(connections).
       - C(probes) has C(liveness), C(readiness) and C(startup), each with C(path), C(port) (a number or a name from C(listens)), C(scheme),
         C(initial_delay_seconds), C(period_seconds), C(timeout_seconds), C(success_threshold) and C(failure_threshold). What is left
@@ -84,13 +84,15 @@ options:
       - What to verify.
       - V(workloads) looks at what stands around the pods of a Deployment, that is its rollout, images, the endpoints of its Services, its
         spread over nodes, its disruption budget and autoscaler, and whether a pod restarted meanwhile.
+      - V(backups) looks at the CloudNativePG Clusters that should be backed up, whether their write-ahead log arrives in the object store,
+        whether the last backup failed, and since when they can be recovered.
       - V(policies) judges the live policies as M(azora.platform.reachability_info) does. Where packets are sent, a contradiction between
         the two is a mismatch of its own; in check mode and without V(connectivity), the policies are compared with the declaration.
       - It needs the right to list pods, namespaces and policies in the whole cluster; a user without it gets a remark.
     type: list
     elements: str
-    choices: [probes, workloads, connectivity, policies]
-    default: [probes, workloads, connectivity, policies]
+    choices: [probes, workloads, backups, connectivity, policies]
+    default: [probes, workloads, backups, connectivity, policies]
   kubelet_counters:
     description:
       - Whether the kubelets' own counters have to prove that each declared probe ran, and passed, while the verification looked.
@@ -324,6 +326,16 @@ workloads:
       sample:
         - {server: 10.129.0.10, protocol: UDP, outcome: open, ms: 1.2}
         - {server: 10.129.0.10, protocol: TCP, outcome: open, ms: 1.9}
+    recovery:
+      description:
+        - Of a store that is backed up, to which moments it can be recovered, as its object store's operator says. Nothing of other workloads,
+          and where that could not be seen.
+      returned: always
+      type: dict
+      sample:
+        since: "2026-05-01T00:00:04Z"
+        last_backup: "2026-05-02T00:00:03Z"
+        sentence: can be recovered to any moment since 2026-05-01T00:00:04Z; its last backup ended at 2026-05-02T00:00:03Z
 connections:
   description: One entry for each of O(connections), in the same order, with all that was given and what was found.
   returned: always, unless the verification could not begin
@@ -384,7 +396,7 @@ mismatches:
   elements: dict
   contains:
     check:
-      description: V(enforcement), V(readiness), V(probes), V(workloads), V(prober), V(dns), V(contradiction), V(policies) or V(connectivity).
+      description: V(enforcement), V(readiness), V(probes), V(workloads), V(backups), V(prober), V(dns), V(contradiction), V(policies) or V(connectivity).
       returned: always
       type: str
       sample: connectivity

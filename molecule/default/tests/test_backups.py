@@ -153,8 +153,13 @@ def test_a_wrong_key_is_said_and_heals(play: Play, ask: Ask, custom: kubernetes.
         condition = conditions(custom)["ContinuousArchiving"]
         return condition if condition["status"] == "False" else None
 
-    assert "SignatureDoesNotMatch" in wait_for("a refused file", refused)["message"]
+    assert "403" in wait_for("a refused file", refused)["message"]
+    seen = play("playbooks/verify.yml")
+    assert seen.returncode != 0
+    said = f"the write-ahead log of {NAMESPACE}/{CLUSTER} does not arrive in the object store"
+    assert said in " ".join(seen.stdout.split()), seen.stdout + seen.stderr
     # The inventory still has the right key: the data stage writes it and waits until the log arrives again.
     healed = play("playbooks/data.yml")
     assert healed.returncode == 0, healed.stdout + healed.stderr
     assert conditions(custom)["ContinuousArchiving"]["status"] == "True"
+    assert re.search(rf"{NAMESPACE}/{CLUSTER} can be recovered to any moment since 20[0-9-]+T[0-9:]+Z", healed.stdout)

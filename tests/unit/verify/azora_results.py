@@ -22,6 +22,7 @@ from ansible_collections.azora.platform.plugins.module_utils._prober import Pati
 from ansible_collections.azora.platform.plugins.module_utils._report_words import Occasion
 from ansible_collections.azora.platform.plugins.module_utils._verdict import judge
 from ansible_collections.azora.platform.plugins.module_utils._verification import Order, Seen, gather, result
+from ansible_collections.azora.platform.plugins.module_utils._verification_backups import Backups
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import (
     Connection,
     Workload,
@@ -72,6 +73,8 @@ class World:
     no_dns: set[str] = field(default_factory=set)
     # Live probes with another period than declared.
     other_period: set[str] = field(default_factory=set)
+    # What was seen of the stores' backups.
+    backups: Backups = field(default_factory=Backups)
 
 
 def azora() -> dict[str, Any]:
@@ -104,7 +107,8 @@ def verified(
         (row, judge(row, targets_of(row, pods, Services(), planned.senders.get(row.source)), evidence)) for row in rows
     ]
     policies = PolicyJudgement([_by_policies(row, world) for row in rows])
-    seen = Seen(pods, reports, evidence, _counted(order.workloads, pods, world), policies, Services(), Truth(), judged)
+    counted = _counted(order.workloads, pods, world)
+    seen = Seen(pods, reports, evidence, counted, policies, Services(), Truth(), judged, backups=world.backups)
     return result(order, seen, 23.9)
 
 

@@ -199,6 +199,7 @@ class FakeKubernetes(http.server.ThreadingHTTPServer):
         self.logs: dict[tuple[str, str, str], str] = {}
         self.requests: list[tuple[str, str, dict[str, str], Any]] = []
         self.forbidden: set[str] = set()
+        self.forbidden_paths: set[str] = set()
         self.waiting_reason = ""
         # (pod, address, port) that a policy closes: the pod's prober is led to a black hole instead.
         self.closed: set[tuple[str, str, int]] = set()
@@ -313,7 +314,9 @@ class _ApiHandler(http.server.BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         self.server.requests.append((method, self.path, dict(self.headers), body))
         parts = url.path.strip("/").split("/")
-        if url.path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews":
+        if url.path in self.server.forbidden_paths:
+            self._send({"kind": "Status", "code": 403, "message": f"{parts[-2]} is forbidden"}, 403)
+        elif url.path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews":
             asked = body["spec"]["resourceAttributes"]
             right = f"{asked['verb']} {asked['resource']}/{asked['subresource']}"
             self._send({**body, "status": {"allowed": right not in self.server.forbidden}}, 201)

@@ -112,6 +112,7 @@ def workload(**changes: Any) -> dict[str, Any]:
         "expected_pods": 2,
         "ready_pods": 2,
         "probes": ["liveness"],
+        "recovery": None,
         "pods": [pod, other],
         **changes,
     }
