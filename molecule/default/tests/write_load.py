@@ -4,12 +4,13 @@
 
 """A steady load of writes through the gateway, run in the network namespace of the lab's outside.
 
-usage: write_load.py URL SECONDS WRITERS RATE
+usage: write_load.py URL KIND SECONDS WRITERS RATE
 
-Posts users until its standard input is closed or SECONDS have passed, RATE a second over all WRITERS, and prints the
-seconds at which each was acknowledged. Then it reads every acknowledged one back and prints one JSON object:
-`acknowledged` ([seconds since the start, id, name]), `failed` ([seconds, why]), `lost` (ids that were acknowledged and
-are not there as they were written) and `seconds`, the time it wrote.
+Posts users (KIND "users"), or events of the type KIND, until its standard input is closed or SECONDS have passed, RATE a
+second over all WRITERS, and prints the seconds at which each was acknowledged. Then it reads every acknowledged user
+back (no service gives single events back) and prints one JSON object: `acknowledged` ([seconds since the start, id,
+name]), `failed` ([seconds, why]), `lost` (ids that were acknowledged and are not there as they were written) and
+`seconds`, the time it wrote.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import urllib.parse
 import uuid
 from typing import Any
 
+USERS = "users"
 REQUEST_SECONDS = 10
 READ_ATTEMPTS = 40
 READ_PAUSE_SECONDS = 0.5
@@ -31,7 +33,8 @@ READ_PAUSE_SECONDS = 0.5
 class Load:
     """What was written, and what came of it."""
 
-    def __init__(self, url: str, seconds: float, writers: int, rate: float) -> None:
+    def __init__(self, url: str, kind: str, seconds: float, writers: int, rate: float) -> None:
+        self._kind = kind
         self._host = urllib.parse.urlsplit(url).netloc
         self._pause = writers / rate
         self._writers = writers
@@ -55,6 +58,8 @@ class Load:
             writer.join()
 
     def lost(self) -> list[Any]:
+        if self._kind != USERS:
+            return []
         return [identity for _seconds, identity, name in self.acknowledged if not self._is_there(identity, name)]
 
     def _write(self, number: int) -> None:
@@ -62,13 +67,19 @@ class Load:
         while not self._stopping.wait(max(0.0, turn - time.monotonic())) and time.monotonic() < self._end:
             turn = max(turn + self._pause, time.monotonic() - self._pause)
             name = uuid.uuid4().hex
-            status, answer = self._request("POST", "/users", {"name": name, "email": f"{name}@example.org"})
+            status, answer = self._post(name)
             now = self.now()
-            if status == 201:
+            if status in (201, 202):
                 self.acknowledged.append((now, answer["id"], name))
                 print(f"{now:.2f}\n", end="", flush=True)
             else:
                 self.failed.append((now, f"{status} {answer}"))
+
+    def _post(self, name: str) -> tuple[int, Any]:
+        if self._kind == USERS:
+            return self._request("POST", "/users", {"name": name, "email": f"{name}@example.org"})
+        event = {"id": name, "type": self._kind, "subject": name, "source": "write-load"}
+        return self._request("POST", "/analytics/events", event)
 
     def _is_there(self, identity: Any, name: str) -> bool:
         for _attempt in range(READ_ATTEMPTS):
@@ -94,8 +105,8 @@ class Load:
 
 
 def main() -> None:
-    url, seconds, writers, rate = sys.argv[1:]
-    load = Load(url, float(seconds), int(writers), float(rate))
+    url, kind, seconds, writers, rate = sys.argv[1:]
+    load = Load(url, kind, float(seconds), int(writers), float(rate))
     print("started", flush=True)
     threading.Thread(target=lambda: (sys.stdin.read(), load.stop()), daemon=True).start()
     load.run()
