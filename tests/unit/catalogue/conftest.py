@@ -32,6 +32,12 @@ def rendered(overrides: dict[str, Any] | None = None) -> dict[str, Any]:
             return environment.from_string(value).render(**variables)
         return value
 
+    # Sizes follow from the profile; they hold no further variables.
+    variables |= {
+        name: fill(value)
+        for name, value in variables.items()
+        if isinstance(value, str) and "catalogue_profile" in value
+    }
     return fill(variables["catalogue_platform"])
 
 

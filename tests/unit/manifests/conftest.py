@@ -121,10 +121,10 @@ def settings() -> t.Callable[..., dict[str, t.Any]]:
     return of
 
 
-@pytest.fixture
-def azora() -> Catalogue:
-    """The catalogue that the collection brings."""
-    templar = _role_variables("catalogue")
+@pytest.fixture(params=["small", "standard", "ha"])
+def azora(request: pytest.FixtureRequest) -> Catalogue:
+    """The catalogue that the collection brings, in each of its sizes."""
+    templar = _role_variables("catalogue", catalogue_profile=request.param)
     return _catalogue.normalised(templar.template(templar.available_variables["catalogue_platform"]))
 
 
