@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pathlib
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -90,3 +91,62 @@ def test_a_release_manifest_is_applied_once(
         again = play("playbooks/operators.yml", **settings)
         assert again.returncode == 0, again.stdout + again.stderr
         assert " changed=0 " in again.stdout
+
+
+OPERATORS = {
+    "cnpg-system": "app.kubernetes.io/name=cloudnative-pg",
+    "azora-redis": "name=redis-enterprise-operator",
+    "strimzi-system": "strimzi.io/kind=cluster-operator",
+}
+
+
+def test_operators_that_are_killed_meanwhile_go_on_where_they_were(
+    play: Play, api: kubernetes.client.ApiClient
+) -> None:
+    core, custom = kubernetes.client.CoreV1Api(api), kubernetes.client.CustomObjectsApi(api)
+    topic = ("kafka.strimzi.io", "v1", "azora-data", "kafkatopics", "analytics-events")
+    size = ("app.redislabs.com", "v1alpha1", "azora-redis", "redisenterprisedatabases", "session")
+    before = custom.get_namespaced_custom_object(*size)["spec"]["memorySize"]
+    changed = {"catalogue_redis_database_memory": "110MB", "postgres_parameters": {"work_mem": "8MB"}}
+    assert before != changed["catalogue_redis_database_memory"]
+    finished = threading.Event()
+    killed: set[str] = set()
+
+    def kill_when_it_has_begun() -> None:
+        # Not before there is something to go on with: the change must have reached the cluster.
+        while not finished.wait(0.2):
+            if custom.get_namespaced_custom_object(*size)["spec"]["memorySize"] != before:
+                break
+        for namespace, label in OPERATORS.items():
+            for pod in core.list_namespaced_pod(namespace, label_selector=label).items:
+                core.delete_namespaced_pod(pod.metadata.name, namespace, grace_period_seconds=0)
+                killed.add(namespace)
+
+    killer = threading.Thread(target=kill_when_it_has_begun)
+    killer.start()
+    try:
+        run = play("playbooks/data.yml", **changed)
+    finally:
+        finished.set()
+        killer.join()
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert killed == set(OPERATORS)
+    # The topic operator belongs to the broker's cluster and was not killed; what it keeps is as it was.
+    assert custom.get_namespaced_custom_object(*topic)["status"]["conditions"][0]["status"] == "True"
+    again = play("playbooks/data.yml", **changed)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert " changed=0 " in again.stdout
+    assert shown(core, custom, "work_mem") == "8MB"
+    back = play("playbooks/data.yml")
+    assert back.returncode == 0, back.stdout + back.stderr
+
+
+def shown(core: kubernetes.client.CoreV1Api, custom: kubernetes.client.CustomObjectsApi, parameter: str) -> str:
+    """A parameter as the PostgreSQL primary itself has it."""
+    cluster = custom.get_namespaced_custom_object("postgresql.cnpg.io", "v1", "azora-data", "clusters", "pg")
+    answer: str = kubernetes.stream.stream(
+        core.connect_get_namespaced_pod_exec, cluster["status"]["currentPrimary"], "azora-data", container="postgres",
+        command=["psql", "--no-psqlrc", "--tuples-only", "--no-align", "--command", f"SHOW {parameter}"],
+        stdout=True, stderr=True, stdin=False, tty=False,
+    )  # fmt: skip
+    return answer.strip()

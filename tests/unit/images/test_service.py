@@ -349,6 +349,7 @@ def test_metrics_and_logs_speak_of_routes(shared: Start) -> None:
     samples = enrollment.metrics()
     assert samples['azora_http_requests_total{method="GET",route="/enrollments/{id}",status="400"}'] >= 1
     assert samples["process_resident_memory_bytes"] < 120e6
+    wait_for(lambda: any(line.get("route") == "/enrollments/{id}" for line in enrollment.logs()))
     line = next(line for line in enrollment.logs() if line.get("route") == "/enrollments/{id}")
     assert (line["level"], line["status"], line["method"]) == ("info", 400, "GET")
 
