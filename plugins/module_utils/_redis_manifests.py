@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from decimal import Decimal
 
 from ansible_collections.azora.platform.plugins.module_utils._manifests import (
     Manifest,
@@ -112,5 +113,6 @@ def _memory(memory: str, copies: int) -> str:
     match = MEMORY.fullmatch(memory)
     if copies == 1 or match is None:
         return memory
-    amount = float(match["number"]) * copies
-    return f"{amount:g}{match['unit']}"
+    amount = Decimal(match["number"]) * copies
+    # As a plain number: a large one must not become 1e+06.
+    return f"{amount:f}{match['unit']}"

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
+from ansible_collections.azora.platform.plugins.module_utils import _catalogue
 from ansible_collections.azora.platform.plugins.module_utils._redis_manifests import redis_manifests
 
 
@@ -49,3 +52,10 @@ def test_modules_are_listed_only_before_version_8(catalogue, settings, find):
     assert gateway["redisVersion"] == "8.4"
     assert "modulesList" not in gateway
     assert "redisVersion" not in find(manifests, "RedisEnterpriseDatabase", "carts")["spec"]
+
+
+def test_a_large_size_is_doubled_as_a_plain_number(platform, settings, find):
+    given = copy.deepcopy(platform)
+    given["stores"][1]["databases"][0]["memory"] = "600000MB"
+    manifests = redis_manifests(_catalogue.normalised(given), settings("redis"))
+    assert find(manifests, "RedisEnterpriseDatabase", "carts")["spec"]["memorySize"] == "1200000MB"
