@@ -27,7 +27,7 @@ def node(name: str, *, cpu: str = "16", memory: str = "64Gi", **spec: t.Any) -> 
     }
 
 
-THREE = [node("a"), node("b"), node("c")]
+THREE = (node("a"), node("b"), node("c"))
 
 
 @pytest.fixture
