@@ -94,6 +94,9 @@ def _database(
         "databaseServicePort": port,
         "tlsMode": "disabled",
     }
+    if int(store["replicas"]) > 1:
+        # The Service selects all nodes, so each of them has to serve it.
+        spec["proxyPolicy"] = "all-nodes"
     if version:
         spec["redisVersion"] = version
     if database["modules"] and version and int(version.split(".")[0]) < MODULES_ARE_BUILT_IN:

@@ -14,6 +14,7 @@ from lab_operators.redis_enterprise_cluster import (
     CLUSTER_FINALIZER,
     CLUSTER_VERSION,
     ClusterSettings,
+    certificate_names,
     cluster_mistakes,
     cluster_objects,
     volume_claims,
@@ -59,6 +60,8 @@ class ClusterDouble:
         self.bdbs: list[dict[str, Any]] = []
         self.reachable = True
         self.refusal: str | None = None
+        self.node_count = 1
+        self.silent_nodes: set[int] = set()
         self.calls: list[tuple[str, Any]] = []
 
     def license(self) -> dict[str, Any]:
@@ -78,7 +81,14 @@ class ClusterDouble:
         return [{"module_name": "search", "display_name": "RediSearch", "semantic_version": "1.2.2"}]
 
     def nodes(self) -> list[dict[str, Any]]:
-        return [{"bundled_redis_version": "7.0.15"}]
+        return [
+            {
+                "uid": uid,
+                "status": "down" if uid in self.silent_nodes else "active",
+                "bundled_redis_version": "7.0.15",
+            }
+            for uid in range(1, self.node_count + 1)
+        ]
 
     def databases(self) -> list[dict[str, Any]]:
         self._check()
@@ -163,23 +173,96 @@ def test_volumes_are_five_times_the_memory_unless_said() -> None:
     assert volume_claims({}) == []
 
 
-def test_three_nodes_are_refused_with_a_reason(rest: ClusterDouble) -> None:
-    api = KubernetesDouble(cluster(nodes=3))
+@pytest.mark.parametrize("nodes", [2, 4, 5])
+def test_numbers_of_nodes_that_cannot_be_had_are_refused_with_a_reason(rest: ClusterDouble, nodes: int) -> None:
+    api = KubernetesDouble(cluster(nodes=nodes))
     controller_of(api, rest).reconcile_cluster("data", "rec")
     status = api.get("RedisEnterpriseCluster", "rec")["status"]
     assert status["state"] == "Invalid"
-    assert "3 nodes" in status["specStatus"]
+    assert f"{nodes} nodes" in status["specStatus"]
     assert ("StatefulSet", "data", "rec") not in api.objects
+
+
+def test_a_cluster_does_not_get_fewer_nodes(rest: ClusterDouble) -> None:
+    api = KubernetesDouble(cluster(nodes=3))
+    controller = controller_of(api, rest)
+    controller.reconcile_cluster("data", "rec")
+    api.get("RedisEnterpriseCluster", "rec")["spec"]["nodes"] = 1
+    controller.reconcile_cluster("data", "rec")
+    status = api.get("RedisEnterpriseCluster", "rec")["status"]
+    assert "spec.nodes: a cluster of 3 nodes cannot get fewer; 1 were asked for" in status["specStatus"]
+    assert api.get("StatefulSet", "rec")["spec"]["replicas"] == 3
 
 
 def test_the_default_number_of_nodes_is_the_vendors() -> None:
     resource = cluster()
     del resource["spec"]["nodes"]
-    assert "3 nodes" in cluster_mistakes(resource, None)[0]
+    assert cluster_mistakes(resource, None) == []
+    assert stateful_set_of(resource)["spec"]["replicas"] == 3
+
+
+def stateful_set_of(resource: dict[str, Any]) -> dict[str, Any]:
+    return next(entry for entry in cluster_objects(resource, SETTINGS, "x") if entry["kind"] == "StatefulSet")
+
+
+def environment_of(resource: dict[str, Any]) -> dict[str, Any]:
+    container = stateful_set_of(resource)["spec"]["template"]["spec"]["containers"][0]
+    return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in container["env"]}
+
+
+def test_each_node_knows_its_name_and_those_of_all() -> None:
+    environment = environment_of(cluster(nodes=3))
+    hosts = environment["NODE_HOSTS"].split(",")
+    assert hosts == [f"rec-{number}.rec.data.svc.cluster.local" for number in range(3)]
+    assert environment["POD_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+    assert environment_of(cluster())["NODE_HOSTS"] == "rec-0.rec.data.svc.cluster.local"
+    # The certificate is good for them, and the names are there before a node is ready.
+    assert "*.rec.data.svc.cluster.local" in certificate_names(cluster(nodes=3))
+    assert stateful_set_of(cluster(nodes=3))["spec"]["serviceName"] == "rec"
+
+
+def test_three_nodes_would_rather_be_on_different_machines_and_are_disturbed_one_at_a_time() -> None:
+    objects = {entry["kind"]: entry for entry in cluster_objects(cluster(nodes=3), SETTINGS, "x")}
+    affinity = objects["StatefulSet"]["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"]
+    assert list(affinity) == ["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert objects["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
+
+
+def test_the_first_node_is_asked(rest: ClusterDouble) -> None:
+    asked = []
+    api = KubernetesDouble(cluster(nodes=3))
+    controller = RedisEnterpriseController(api, SETTINGS, lambda host, *_: asked.append(host) or rest)  # type: ignore[arg-type, func-returns-value, return-value]
+    controller.reconcile_cluster("data", "rec")
+    assert set(asked) == {"rec-0.rec.data.svc.cluster.local"}
+
+
+def test_a_cluster_runs_when_all_its_nodes_do(rest: ClusterDouble) -> None:
+    rest.silent_nodes = {3}
+    rest.node_count = 3
+    api = KubernetesDouble(cluster(nodes=3, persistentSpec={"enabled": True}))
+    controller = controller_of(api, rest)
+    controller.reconcile_cluster("data", "rec")
+    roll_out(api.get("StatefulSet", "rec"))
+    controller.reconcile_cluster("data", "rec")
+    assert api.get("RedisEnterpriseCluster", "rec")["status"]["state"] == "Initializing"
+    rest.silent_nodes = set()
+    controller.reconcile_cluster("data", "rec")
+    status = api.get("RedisEnterpriseCluster", "rec")["status"]
+    assert status["state"] == "Running"
+    assert status["nodes"] == [{"uid": str(uid), "status": "active"} for uid in (1, 2, 3)]
+    assert status["persistenceStatus"] == {"status": "Provisioned", "succeeded": "3/3"}
+
+
+def test_replicas_are_shards_too(rest: ClusterDouble) -> None:
+    api, controller = running(rest, database(replication=True, proxyPolicy="all-nodes"))
+    controller.reconcile_database("data", "session")
+    assert rest.bdbs[0]["replication"] is True
+    assert api.get("RedisEnterpriseDatabase", "session")["status"]["shardStatuses"] == {"active": 2}
 
 
 def test_the_size_of_existing_volumes_stays() -> None:
-    old = {"spec": {"volumeClaimTemplates": volume_claims({"persistentSpec": {"enabled": True, "volumeSize": "1Gi"}})}}
+    claims = volume_claims({"persistentSpec": {"enabled": True, "volumeSize": "1Gi"}})
+    old = {"spec": {"replicas": 1, "volumeClaimTemplates": claims}}
     same = cluster(persistentSpec={"enabled": True, "volumeSize": "1024Mi"})
     larger = cluster(persistentSpec={"enabled": True, "volumeSize": "2Gi"})
     assert cluster_mistakes(same, old) == []
@@ -321,11 +404,12 @@ def test_a_refused_change_leaves_the_database_active_and_the_generation_behind(r
 
 
 def test_an_invalid_spec_is_seen_and_not_acted_on(rest: ClusterDouble) -> None:
-    api, controller = running(rest, database(memorySize="plenty", redisVersion="5.0"))
+    api, controller = running(rest, database(memorySize="plenty", redisVersion="5.0", proxyPolicy="none"))
     controller.reconcile_database("data", "session")
     status = api.get("RedisEnterpriseDatabase", "session")["status"]
     assert status["specStatus"].startswith("Invalid: spec.memorySize")
     assert "spec.redisVersion" in status["specStatus"]
+    assert "spec.proxyPolicy" in status["specStatus"]
     assert status["observedGeneration"] == 1
     assert rest.bdbs == []
 

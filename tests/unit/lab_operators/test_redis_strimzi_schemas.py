@@ -89,6 +89,14 @@ def test_what_strimzi_refuses_is_refused(kind: str, spec: dict[str, Any]) -> Non
         check({"apiVersion": "kafka.strimzi.io/v1", "kind": kind, "metadata": {"name": "x"}, "spec": spec})
 
 
+def test_a_cluster_of_several_nodes_and_a_replicated_database_are_accepted() -> None:
+    for kind, version, spec in (
+        ("RedisEnterpriseCluster", "v1", {"nodes": 3}),
+        ("RedisEnterpriseDatabase", "v1alpha1", {"replication": True, "proxyPolicy": "all-nodes"}),
+    ):
+        check({"apiVersion": f"app.redislabs.com/{version}", "kind": kind, "metadata": {"name": "x"}, "spec": spec})
+
+
 def test_a_persistence_that_the_vendor_does_not_know_is_refused() -> None:
     resource = {
         "apiVersion": "app.redislabs.com/v1alpha1",

@@ -39,6 +39,15 @@ def test_service_and_pod_agree_on_the_port(catalogue, settings, find):
     assert spec["persistence"] == "snapshotEvery1Hour"
 
 
+@pytest.mark.parametrize(("nodes", "policy"), [(1, None), (3, "all-nodes")])
+def test_every_node_serves_a_database_whose_service_selects_every_node(catalogue, settings, find, nodes, policy):
+    for store in catalogue["stores"]:
+        if store["kind"] == "redis":
+            store["replicas"] = nodes
+    spec = find(redis_manifests(catalogue, settings("redis")), "RedisEnterpriseDatabase", "carts")["spec"]
+    assert spec.get("proxyPolicy") == policy
+
+
 @pytest.mark.parametrize(("name", "memory"), [("carts", "300MB"), ("searches", "100MB")])
 def test_replication_doubles_the_limit_that_counts_both_copies(catalogue, settings, find, name, memory):
     spec = find(redis_manifests(catalogue, settings("redis")), "RedisEnterpriseDatabase", name)["spec"]

@@ -22,6 +22,8 @@ API_PORT = 9443
 METRICS_PORT = 8070
 #: What the vendor takes when the spec says nothing.
 DEFAULT_NODES = 3
+#: One without replicas, or as many as it takes to agree on a primary when one is gone.
+POSSIBLE_NODES = (1, 3)
 DEFAULT_USERNAME = "demo@redis.com"
 DEFAULT_RESOURCES: Manifest = {
     "requests": {"cpu": "2", "memory": "4Gi"},
@@ -59,6 +61,16 @@ def owner_reference(owner: Manifest) -> Manifest:
     }
 
 
+def node_count(cluster: Manifest) -> int:
+    return int(cluster["spec"].get("nodes", DEFAULT_NODES))
+
+
+def node_hosts(cluster: Manifest) -> list[str]:
+    """The nodes' own names, in order of their numbers; the first one answers the REST API."""
+    name, namespace = cluster["metadata"]["name"], cluster["metadata"]["namespace"]
+    return [f"{name}-{number}.{name}.{namespace}.svc.cluster.local" for number in range(node_count(cluster))]
+
+
 def credentials_secret_name(cluster: Manifest) -> str:
     return str(cluster["spec"].get("clusterCredentialSecretName") or cluster["metadata"]["name"])
 
@@ -80,9 +92,12 @@ def cluster_mistakes(cluster: Manifest, stateful_set: Manifest | None) -> list[s
     """What the spec asks for and this operator cannot give, one sentence each."""
     spec = cluster["spec"]
     mistakes = []
-    nodes = spec.get("nodes", DEFAULT_NODES)
-    if nodes != 1:
-        mistakes.append(f"spec.nodes: {nodes} nodes were asked for; this stand-in runs exactly 1")
+    nodes = node_count(cluster)
+    present = int(stateful_set["spec"]["replicas"]) if stateful_set else 0
+    if nodes not in POSSIBLE_NODES:
+        mistakes.append(f"spec.nodes: {nodes} nodes were asked for; this stand-in runs 1 or 3")
+    elif nodes < present:
+        mistakes.append(f"spec.nodes: a cluster of {present} nodes cannot get fewer; {nodes} were asked for")
     for field in ("license", "licenseSecretName", "activeActive", "backup", "rackAwarenessNodeLabel"):
         if spec.get(field):
             mistakes.append(f"spec.{field}: this stand-in does not support it")
@@ -170,9 +185,9 @@ def cluster_status(
     cluster: Manifest,
     license_info: Manifest | None,
     modules: list[Manifest] | None,
-    redis_version: str | None,
+    nodes: list[Manifest] | None,
 ) -> Manifest:
-    """The status of a valid cluster; what only the node knows is left out until it answers."""
+    """The status of a valid cluster; what only the nodes know is left out until the first one answers."""
     status: Manifest = {"state": state, "specStatus": "Valid"}
     if license_info:
         status["licenseStatus"] = {
@@ -195,11 +210,17 @@ def cluster_status(
             }
             for module in modules
         ]
-    if redis_version:
-        status["bundledDatabaseVersions"] = [{"dbType": "redis", "version": redis_version, "major": True}]
+    if nodes:
+        version = nodes[0]["bundled_redis_version"]
+        status["bundledDatabaseVersions"] = [{"dbType": "redis", "version": version, "major": True}]
+        status["nodes"] = [{"uid": str(node["uid"]), "status": node["status"]} for node in nodes]
     if (cluster["spec"].get("persistentSpec") or {}).get("enabled"):
-        done = "1/1" if state in ("Running", "Initializing", "RunningRollingUpdate") else "0/1"
-        status["persistenceStatus"] = {"status": "Provisioned" if done == "1/1" else "Provisioning", "succeeded": done}
+        count = node_count(cluster)
+        provisioned = state in ("Running", "Initializing", "RunningRollingUpdate")
+        status["persistenceStatus"] = {
+            "status": "Provisioned" if provisioned else "Provisioning",
+            "succeeded": f"{count if provisioned else 0}/{count}",
+        }
     return status
 
 
@@ -258,7 +279,7 @@ def _stateful_set(cluster: Manifest, settings: ClusterSettings, certificate_chec
             {"name": "certificates", "secret": {"secretName": certificate_secret_name(cluster)}},
             *([] if claims else [{"name": VOLUME, "emptyDir": {}}]),
         ],
-        "affinity": {"podAntiAffinity": spec.get("podAntiAffinity") or _one_per_host(name)},
+        "affinity": {"podAntiAffinity": spec.get("podAntiAffinity") or _apart(cluster)},
     }
     for field, target in (("nodeSelector", "nodeSelector"), ("podTolerations", "tolerations")):
         if spec.get(field):
@@ -271,7 +292,7 @@ def _stateful_set(cluster: Manifest, settings: ClusterSettings, certificate_chec
         "metadata": _metadata(cluster, name),
         "spec": {
             "serviceName": name,
-            "replicas": spec.get("nodes", DEFAULT_NODES),
+            "replicas": node_count(cluster),
             "podManagementPolicy": "OrderedReady",
             "selector": {"matchLabels": node_labels(name)},
             "template": {
@@ -298,6 +319,8 @@ def _container(cluster: Manifest, settings: ClusterSettings) -> Manifest:
             "name": "CLUSTER_NAME",
             "value": f"{cluster['metadata']['name']}.{cluster['metadata']['namespace']}.svc.cluster.local",
         },
+        {"name": "NODE_HOSTS", "value": ",".join(node_hosts(cluster))},
+        {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "SHARDS_LIMIT", "value": str(settings.shards_limit)},
     ]
     if (resources.get("limits") or {}).get("memory"):
@@ -343,9 +366,10 @@ def _container(cluster: Manifest, settings: ClusterSettings) -> Manifest:
     }
 
 
-def _one_per_host(name: str) -> Manifest:
-    return {
-        "requiredDuringSchedulingIgnoredDuringExecution": [
-            {"labelSelector": {"matchLabels": node_labels(name)}, "topologyKey": "kubernetes.io/hostname"}
-        ]
-    }
+def _apart(cluster: Manifest) -> Manifest:
+    """Nodes of one cluster on different machines: a wish where there are several, since a lab may have fewer machines."""
+    name = cluster["metadata"]["name"]
+    term = {"labelSelector": {"matchLabels": node_labels(name)}, "topologyKey": "kubernetes.io/hostname"}
+    if node_count(cluster) == 1:
+        return {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
+    return {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]}

@@ -26,6 +26,7 @@ from lab_operators.redis_enterprise_cluster import (
     cluster_state,
     cluster_status,
     credentials_secret_name,
+    node_hosts,
     node_labels,
     owner_reference,
 )
@@ -98,23 +99,22 @@ class RedisEnterpriseController:
     def _report_cluster(self, cluster: Manifest, stateful_set: Manifest | None) -> Again:
         namespace, name = cluster["metadata"]["namespace"], cluster["metadata"]["name"]
         status = cluster.get("status") or {}
-        license_info = modules = version = None
+        license_info = modules = nodes = None
         try:
             rest = self._cluster_api(cluster)
-            license_info, modules = rest.license(), rest.modules()
-            version = rest.nodes()[0].get("bundled_redis_version")
+            license_info, modules, nodes = rest.license(), rest.modules(), rest.nodes()
         except (ClusterUnreachableError, RequestRefusedError) as error:
             logger.debug("cluster %s/%s: %s", namespace, name, error)
         state = cluster_state(
             status.get("state"),
             stateful_set,
             self._api.find(PODS, namespace, node_labels(name)),
-            api_answers=license_info is not None,
+            api_answers=nodes is not None and all(node["status"] == "active" for node in nodes),
             was_running="licenseStatus" in status,
         )
         # The licence is shown from the moment the cluster runs: by it a later outage is told from a first start.
         shown = license_info if state == "Running" or "licenseStatus" in status else None
-        new = cluster_status(state, cluster=cluster, license_info=shown, modules=modules, redis_version=version)
+        new = cluster_status(state, cluster=cluster, license_info=shown, modules=modules, nodes=nodes)
         self._patch_status(CLUSTERS, cluster, new)
         return SETTLED if state == "Running" else SOON
 
@@ -155,9 +155,7 @@ class RedisEnterpriseController:
         if credentials is None or certificate is None:
             raise ClusterUnreachableError(f"the Secrets of cluster {name} are not there yet")
         user = decoded(credentials)
-        return self._connect(
-            f"{name}.{namespace}.svc", decoded(certificate)["ca.crt"], user["username"], user["password"]
-        )
+        return self._connect(node_hosts(cluster)[0], decoded(certificate)["ca.crt"], user["username"], user["password"])
 
     # --- databases
 

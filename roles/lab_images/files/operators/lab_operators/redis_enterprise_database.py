@@ -18,6 +18,8 @@ DATABASE_FINALIZER = "finalizer.redisenterprisedatabases.app.redislabs.com"
 DEFAULT_MEMORY = "100MB"
 KNOWN_VERSIONS = ("6.2", "7.2", "7.4", "8.0", "8.2", "8.4", "8.6")
 CHANNELS = ("major", "latest")
+#: Every node of the stand-in has a proxy, whichever of them is asked for.
+PROXY_POLICIES = ("single", "all-master-shards", "all-nodes")
 #: From this version on the vendor loads the bundled modules by itself.
 FIRST_WITH_MODULES = 8.0
 PERSISTENCE: dict[str, Manifest] = {
@@ -74,6 +76,9 @@ def database_mistakes(database: Manifest) -> list[str]:
     version = spec.get("redisVersion")
     if version and version not in KNOWN_VERSIONS + CHANNELS:
         mistakes.append(f"spec.redisVersion: {version!r} is none of {', '.join(KNOWN_VERSIONS + CHANNELS)}")
+    policy = spec.get("proxyPolicy")
+    if policy and policy not in PROXY_POLICIES:
+        mistakes.append(f"spec.proxyPolicy: {policy!r} is none of {', '.join(PROXY_POLICIES)}")
     persistence = spec.get("persistence", "disabled")
     if persistence not in PERSISTENCE:
         mistakes.append(f"spec.persistence: {persistence!r} is none of {', '.join(PERSISTENCE)}")
@@ -211,7 +216,7 @@ def served_status(database: Manifest, cluster: str, bdb: Manifest) -> Manifest:
         # The vendor's field is the version the database is compatible with, and 7.0 is what serves every wish here.
         "version": requested if requested in KNOWN_VERSIONS else bdb["redis_version"],
         "internalEndpoints": [{"host": host, "port": bdb["port"]}],
-        "shardStatuses": {state: bdb["shards_count"]},
+        "shardStatuses": {state: bdb["shards_count"] * (2 if bdb.get("replication") else 1)},
         "lastActionStatus": "completed",
     }
 

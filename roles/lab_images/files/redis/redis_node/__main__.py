@@ -13,6 +13,9 @@ import sys
 import threading
 from pathlib import Path
 
+from redis_node.first_node import FirstNode
+from redis_node.following_node import FollowingNode
+from redis_node.members import FIRST, Members
 from redis_node.node import Node, NodeSettings
 from redis_node.rest_api import HttpsServer, RestApi, ServerCertificate, metrics_responder
 
@@ -32,23 +35,28 @@ def main() -> None:
         shards_limit=int(environment.get("SHARDS_LIMIT", "4")),
         memory_limit=int(environment.get("MEMORY_LIMIT", "0")),
         redis_version=_redis_version(),
+        members=Members.from_environment(environment),
     )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
 
-    node = Node(settings)
-    node.start()
-
     def credentials() -> tuple[str, str]:
         # Read every time: the kubelet replaces the files when the Secret changes.
         return (credentials_directory / "username").read_text(), (credentials_directory / "password").read_text()
 
+    node, members = Node(settings), settings.members
+    api_port = int(environment.get("API_PORT", "9443"))
+    first = FirstNode(node) if members.number == FIRST else None
+    (first or FollowingNode(node, api_port, credentials)).start()
+
     certificate = ServerCertificate(certificates)
-    HttpsServer(
-        int(environment.get("API_PORT", "9443")), certificate.context, RestApi(node, credentials).respond
-    ).start()
-    HttpsServer(int(environment.get("METRICS_PORT", "8070")), certificate.context, metrics_responder(node)).start()
+    address = "" if members.listen == "*" else members.listen
+    for port, respond in (
+        (api_port, RestApi(node, first, credentials).respond),
+        (int(environment.get("METRICS_PORT", "8070")), metrics_responder(node)),
+    ):
+        HttpsServer(address, port, certificate.context, respond).start()
     while not stop.wait(CERTIFICATE_CHECK_SECONDS):
         certificate.reload()
     node.stop()

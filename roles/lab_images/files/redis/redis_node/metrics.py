@@ -22,6 +22,9 @@ FROM_INFO = (
     ("redis_server_total_commands_processed", "counter", "total_commands_processed"),
     ("redis_server_rdb_changes_since_last_save", "gauge", "rdb_changes_since_last_save"),
     ("redis_server_rdb_last_save_time", "gauge", "rdb_last_save_time"),
+    ("redis_server_connected_slaves", "gauge", "connected_slaves"),
+    ("redis_server_master_repl_offset", "gauge", "master_repl_offset"),
+    ("redis_server_slave_repl_offset", "gauge", "slave_repl_offset"),
     ("redis_server_uptime_in_seconds", "counter", "uptime_in_seconds"),
     ("endpoint_client_connections", "counter", "total_connections_received"),
     ("endpoint_ingress", "counter", "total_net_input_bytes"),
@@ -29,36 +32,34 @@ FROM_INFO = (
 )
 
 
-def exposition(cluster: str, databases: list[tuple[Database, dict[str, str]]]) -> str:
+def exposition(cluster: str, databases: list[tuple[Database, dict[str, str]]], node: int = 1) -> str:
     """The text of a scrape. A database whose process does not answer has redis_server_up 0 and no other figure."""
-    lines = ["# TYPE node_up gauge", f'node_up{{cluster="{cluster}",node="1"}} 1']
-    lines += _family(
-        "redis_server_up", "gauge", cluster, [(database, "1" if info else "0") for database, info in databases]
-    )
-    lines += _family(
-        "db_memory_limit_bytes",
-        "gauge",
-        cluster,
-        [(database, str(database.memory_size)) for database, _information in databases],
-    )
-    lines += _family("db_config_info", "gauge", cluster, [(database, "1") for database, _information in databases])
+    lines = ["# TYPE node_up gauge", f'node_up{{cluster="{cluster}",node="{node}"}} 1']
+    here = f'cluster="{cluster}",node="{node}"'
+    up = [(database, "1" if info else "0") for database, info in databases]
+    lines += _family("redis_server_up", "gauge", here, up)
+    # Each node says it of its own copies only; the limit is the database's, which all its copies share.
+    limits = [(database, str(database.memory_size)) for database, _information in databases]
+    lines += _family("db_memory_limit_bytes", "gauge", here, limits)
+    lines += _family("db_config_info", "gauge", here, [(database, "1") for database, _information in databases])
+    primaries = [(database, "1" if info["role"] == "master" else "0") for database, info in databases if "role" in info]
+    lines += _family("redis_server_is_primary", "gauge", here, primaries)
     for metric, kind, field in FROM_INFO:
-        lines += _family(
-            metric, kind, cluster, [(database, info[field]) for database, info in databases if field in info]
-        )
+        samples = [(database, info[field]) for database, info in databases if field in info]
+        lines += _family(metric, kind, here, samples)
     lines += _family(
-        "redis_server_keys", "gauge", cluster, [(database, _keys(info)) for database, info in databases if info]
+        "redis_server_keys", "gauge", here, [(database, _keys(info)) for database, info in databases if info]
     )
     return "\n".join(lines) + "\n"
 
 
-def _family(metric: str, kind: str, cluster: str, samples: list[tuple[Database, str]]) -> list[str]:
+def _family(metric: str, kind: str, here: str, samples: list[tuple[Database, str]]) -> list[str]:
     if not samples:
         return []
     return [
         f"# TYPE {metric} {kind}",
         *(
-            f'{metric}{{cluster="{cluster}",node="1",db="{database.uid}",bdb="{database.uid}",'
+            f'{metric}{{{here},db="{database.uid}",bdb="{database.uid}",'
             f'uid="{database.uid}",db_name="{database.name}"}} {value}'
             for database, value in samples
         ),

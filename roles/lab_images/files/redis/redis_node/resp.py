@@ -1,11 +1,12 @@
 # Copyright: azora.platform contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Redis protocol over a Unix socket, as much of it as the agent needs."""
+"""The Redis protocol over a Unix socket or TCP, with TLS or without, as much of it as the agent needs."""
 
 from __future__ import annotations
 
 import socket
+import ssl
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -20,13 +21,29 @@ class RedisError(Exception):
 class RedisConnection:
     """One connection; a context manager."""
 
-    def __init__(self, path: Path, password: str, timeout: float = 2) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
+    def __init__(
+        self,
+        place: Path | tuple[str, int],
+        password: str,
+        timeout: float = 2,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        if isinstance(place, Path):
+            self._socket = socket.socket(socket.AF_UNIX)
+        else:
+            self._socket = socket.create_connection(place, timeout)
         self._socket.settimeout(timeout)
-        self._socket.connect(str(path))
-        self._reader: BinaryIO = self._socket.makefile("rb")
-        if password:
-            self.command("AUTH", password)
+        try:
+            if isinstance(place, Path):
+                self._socket.connect(str(place))
+            elif tls:
+                self._socket = tls.wrap_socket(self._socket, server_hostname=place[0])
+            self._reader: BinaryIO = self._socket.makefile("rb")
+            if password:
+                self.command("AUTH", password)
+        except BaseException:
+            self._socket.close()
+            raise
 
     def __enter__(self) -> RedisConnection:
         return self

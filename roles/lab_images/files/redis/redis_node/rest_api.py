@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from redis_node.database import RequestError
+from redis_node.first_node import FirstNode
+from redis_node.following_node import PATH
+from redis_node.members import FIRST
 from redis_node.metrics import exposition
 from redis_node.node import Node
 
@@ -66,8 +69,10 @@ class HttpsServer(ThreadingHTTPServer):
     #: What its own kind of request means.
     respond: Callable[[_Handler, str], None]
 
-    def __init__(self, port: int, context: ssl.SSLContext, respond: Callable[[_Handler, str], None]) -> None:
-        super().__init__(("", port), _Handler)
+    def __init__(
+        self, address: str, port: int, context: ssl.SSLContext, respond: Callable[[_Handler, str], None]
+    ) -> None:
+        super().__init__((address, port), _Handler)
         self.respond = respond
         self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
@@ -95,10 +100,14 @@ class ServerCertificate:
 
 
 class RestApi:
-    """GET /v1/cluster, /v1/nodes, /v1/license, /v1/modules; GET, POST, PUT, DELETE /v1/bdbs; GET /ready without credentials."""
+    """GET /v1/cluster, /v1/nodes, /v1/license, /v1/modules; GET, POST, PUT, DELETE /v1/bdbs; GET /ready without credentials.
 
-    def __init__(self, node: Node, credentials: Credentials) -> None:
+    Only the first node answers more than /ready; to the other nodes it also says which databases they have to serve.
+    """
+
+    def __init__(self, node: Node, first: FirstNode | None, credentials: Credentials) -> None:
         self._node = node
+        self._first = first
         self._credentials = credentials
 
     def respond(self, handler: _Handler, method: str) -> None:
@@ -119,7 +128,12 @@ class RestApi:
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> Any:
         """The answer to one request; raises RequestError."""
-        node = self._node
+        node = self._first
+        if node is None:
+            first = self._node.settings.members.hosts[FIRST]
+            raise RequestError(
+                503, "not_first_node", f"this node does not answer the API; the first node does: {first}"
+            )
         plain: dict[tuple[str, str], Callable[[], Any]] = {
             ("GET", "/v1/cluster"): node.cluster,
             ("GET", "/v1/nodes"): node.nodes,
@@ -130,6 +144,9 @@ class RestApi:
         }
         if (method, path) in plain:
             return plain[method, path]()
+        match = re.fullmatch(PATH + r"/(\d+)", path)
+        if match and method == "GET":
+            return node.configuration(int(match[1]))
         match = re.fullmatch(r"/v1/bdbs/(\d+)", path)
         if match and method in ("GET", "PUT", "DELETE"):
             uid = int(match[1])
@@ -154,7 +171,7 @@ def metrics_responder(node: Node) -> Callable[[_Handler, str], None]:
         if method != "GET" or handler.path.partition("?")[0].rstrip("/") not in ("/v2", "/v2/node"):
             handler.answer(404, "not found\n", "text/plain")
             return
-        text = exposition(node.settings.cluster_name, node.metrics_input())
+        text = exposition(node.settings.cluster_name, node.metrics_input(), node.settings.members.number + 1)
         handler.answer(200, text, "text/plain; version=0.0.4")
 
     return respond
