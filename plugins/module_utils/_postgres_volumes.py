@@ -54,8 +54,8 @@ def full_sentence(cluster: Object) -> str:
         f"no room for one more file of the write-ahead log in {claims} ({size}): write a larger {setting} and run this again, "
         "which enlarges the claims (done already? the instance starts again by itself within five minutes)"
     )
-    conditions = status.get("conditions") or []
-    archiving = next((one for one in conditions if one.get("type") == "ContinuousArchiving"), {})
+    conditions: Sequence[Object] = status.get("conditions") or []
+    archiving: Object = next((one for one in conditions if one.get("type") == "ContinuousArchiving"), {})
     if archiving.get("status") == "False":
         sentence += (
             "; the log has piled up because it does not arrive in the object store "
