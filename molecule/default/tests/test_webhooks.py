@@ -94,7 +94,7 @@ def test_a_webhook_that_is_late_is_waited_for(watched_play: Play, take_away: Cal
     asked_again: list[str] = []
 
     def look(line: str) -> None:
-        if "RETRYING" in line and "when their webhook answers" in line:
+        if "RETRYING" in line and "When their webhook answers" in line:
             asked_again.append(line)
             if len(asked_again) == 2:
                 take_away()
