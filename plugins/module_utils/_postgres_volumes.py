@@ -16,7 +16,7 @@ import typing as t
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.azora.platform.plugins.module_utils._manifests import Manifest, manifest
-from ansible_collections.azora.platform.plugins.module_utils._quantity import quantity
+from ansible_collections.azora.platform.plugins.module_utils._quantity import QuantityError, quantity
 
 Object = Mapping[str, t.Any]
 
@@ -86,7 +86,21 @@ def enlargement(manifests: Iterable[Object], clusters: Sequence[Object], claims:
 def volume_findings(
     cluster: Object, live: Object | None, claims: Sequence[Object], storage_classes: Sequence[Object]
 ) -> Iterator[str]:
-    """What keeps the volumes of a cluster that stands from becoming as large as is wanted."""
+    """What keeps the volumes of a cluster from becoming as large as is wanted."""
+    unclear = [finding for field, setting in VOLUMES.values() for finding in _unclear(_size(cluster, field), setting)]
+    yield from unclear or _growth_findings(cluster, live, claims, storage_classes)
+
+
+def _unclear(size: str, setting: str) -> Iterator[str]:
+    try:
+        quantity(size or "0")
+    except QuantityError:
+        yield f"{setting} is {size!r}, which is no size: write one such as '10Gi'"
+
+
+def _growth_findings(
+    cluster: Object, live: Object | None, claims: Sequence[Object], storage_classes: Sequence[Object]
+) -> Iterator[str]:
     for field, setting in VOLUMES.values():
         wanted, is_now = _size(cluster, field), _size(live or {}, field)
         if wanted and is_now and quantity(wanted) < quantity(is_now):

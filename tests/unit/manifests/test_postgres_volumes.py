@@ -188,6 +188,12 @@ def test_volumes_grow_only_where_their_class_lets_them(judge) -> None:
     assert log.endswith("write 2Gi, or recover into a new cluster (playbooks/restore.yml)")
 
 
+def test_a_size_that_is_none_is_named(judge) -> None:
+    assert judge(postgres_wal_storage_size="3 GB", postgres_storage_size="20Gi") == [
+        "postgres_wal_storage_size is '3 GB', which is no size: write one such as '10Gi'"
+    ]
+
+
 def test_what_could_not_be_read_is_not_judged(judge) -> None:
     assert judge(clusters=None, postgres_wal_storage_size="1Gi") == []
     assert judge(claims=None, postgres_wal_storage_size="3Gi") == []
