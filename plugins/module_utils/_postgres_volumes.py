@@ -134,7 +134,9 @@ def _claims_of(cluster: Object, claims: Sequence[Object]) -> Iterator[tuple[Obje
             labels.get(CLUSTER_LABEL) == metadata["name"]
             and claim["metadata"].get("namespace") == metadata["namespace"]
         )
-        if mine and wanted:
+        # Who makes volumes anew one by one has the operator leave the others as they are.
+        left_alone = (cluster["spec"].get(field) or {}).get("resizeInUseVolumes") is False
+        if mine and wanted and not left_alone:
             yield claim, wanted, setting
 
 

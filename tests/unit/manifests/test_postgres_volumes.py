@@ -188,6 +188,15 @@ def test_volumes_grow_only_where_their_class_lets_them(judge) -> None:
     assert log.endswith("write 2Gi, or recover into a new cluster (playbooks/restore.yml)")
 
 
+def test_volumes_that_are_not_to_be_resized_stay_as_they_are(judge, wanted) -> None:
+    sizes: t.Any = {
+        "postgres_wal_storage_size": "3Gi",
+        "postgres_cluster_settings": {"walStorage": {"resizeInUseVolumes": False}},
+    }
+    assert judge(**sizes) == []
+    assert postgres_enlargement(wanted(**sizes), LIVE, CLAIMS) == {"claims": [], "clusters": []}
+
+
 def test_a_size_that_is_none_is_named(judge) -> None:
     assert judge(postgres_wal_storage_size="3 GB", postgres_storage_size="20Gi") == [
         "postgres_wal_storage_size is '3 GB', which is no size: write one such as '10Gi'"
