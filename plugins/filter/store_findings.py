@@ -34,6 +34,16 @@ options:
       - RedisEnterpriseClusters as they are on the cluster, likewise.
     type: list
     elements: dict
+  postgres_clusters:
+    description:
+      - Clusters of CloudNativePG as they are on the cluster, likewise.
+    type: list
+    elements: dict
+  claims:
+    description:
+      - PersistentVolumeClaims of these, likewise.
+    type: list
+    elements: dict
 """
 
 EXAMPLES = r"""
@@ -56,13 +66,21 @@ from ansible_collections.azora.platform.plugins.module_utils import _store_prefl
 
 def store_findings(
     manifests: list[dict[str, t.Any]],
+    *,
     nodes: list[dict[str, t.Any]] | None = None,
     storage_classes: list[dict[str, t.Any]] | None = None,
     redis_clusters: list[dict[str, t.Any]] | None = None,
+    postgres_clusters: list[dict[str, t.Any]] | None = None,
+    claims: list[dict[str, t.Any]] | None = None,
 ) -> list[str]:
     """One sentence for each thing that the cluster lacks."""
     return _store_preflight.store_findings(
-        manifests, nodes=nodes, storage_classes=storage_classes, redis_clusters=redis_clusters
+        manifests,
+        nodes=nodes,
+        storage_classes=storage_classes,
+        redis_clusters=redis_clusters,
+        postgres_clusters=postgres_clusters,
+        claims=claims,
     )
 
 

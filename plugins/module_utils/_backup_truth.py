@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.azora.platform.plugins.module_utils._postgres_volumes import FULL, full_sentence, is_full
 from ansible_collections.azora.platform.plugins.module_utils._workload_truth import Untruth
 
 Object = Mapping[str, Any]
@@ -67,6 +68,10 @@ def _untruths(identity: str, cluster: Object | None, object_store: Object | None
     if cluster is None:
         yield Untruth("backups", "a Cluster", "none", f"the Cluster {identity} is not there")
         return
+    if is_full(cluster):
+        yield Untruth(
+            "volumes", "room for its log", FULL, f"{identity} has stopped an instance: {full_sentence(cluster)}"
+        )
     archive = archive_of(cluster)
     if archive is None:
         sentence = f"{identity} should be backed up, and its Cluster names no plugin that archives its write-ahead log"

@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from ansible_collections.azora.platform.plugins.module_utils._postgres_volumes import FULL, full_sentence, is_full
 
 POSTGRES_HEALTHY = "Cluster in healthy state"
 # Phases that CloudNativePG does not leave by itself.
 POSTGRES_DEAD_ENDS = (
     "Cluster is unrecoverable and needs manual intervention",
-    "Not enough disk space",
+    FULL,
     "Invalid cluster definition",
     "Cluster cannot proceed to reconciliation due to an unknown plugin being required",
     "Cluster has incomplete or invalid image catalog",
@@ -39,10 +41,13 @@ class Findings(t.NamedTuple):
     hopeless: list[str]
 
 
-def store_findings(wanted: Sequence[Mapping[str, t.Any]], resources: Sequence[Mapping[str, t.Any]]) -> Findings:
+def store_findings(
+    wanted: Sequence[Mapping[str, t.Any]], resources: Sequence[Mapping[str, t.Any]], enlarged: Collection[str] = ()
+) -> Findings:
     """Judge the wanted custom resources of stores by the ones read from the cluster.
 
-    Only kinds with a readiness sign are judged (a KafkaNodePool has none: its Kafka tells).
+    Only kinds with a readiness sign are judged (a KafkaNodePool has none: its Kafka tells). A full volume stops being a dead end for the
+    Clusters (namespace/name) whose volumes are being enlarged.
     """
     present = {_identity(resource): resource for resource in resources}
     findings = Findings([], [])
@@ -54,8 +59,10 @@ def store_findings(wanted: Sequence[Mapping[str, t.Any]], resources: Sequence[Ma
         finding = Finding("it is not there") if resource is None else kind.judge(resource)
         if finding is not None:
             metadata = manifest["metadata"]
-            sentence = f"{manifest['kind']} {metadata['namespace']}/{metadata['name']} is not ready: {finding.sentence}"
-            (findings.hopeless if finding.hopeless else findings.waiting).append(sentence)
+            name = f"{metadata['namespace']}/{metadata['name']}"
+            gets_room = resource is not None and is_full(resource) and name in enlarged
+            sentence = f"{manifest['kind']} {name} is not ready: {finding.sentence}"
+            (findings.hopeless if finding.hopeless and not gets_room else findings.waiting).append(sentence)
     return findings
 
 
@@ -87,6 +94,9 @@ def _postgres_cluster(resource: Mapping[str, t.Any]) -> Finding | None:
         return Finding(f"phase '{phase}', it still runs {running} instead of {image}")
     if phase == POSTGRES_HEALTHY and condition.get("status") == "True" and ready == wanted:
         return _unreconciled_roles(status) or _unarchived_log(resource)
+    if is_full(resource):
+        sentence = f"phase '{phase}', {ready} of {wanted} instances ready, {full_sentence(resource)}"
+        return Finding(sentence, hopeless=True)
     reason = status.get("phaseReason") or (condition.get("message") if phase == POSTGRES_HEALTHY else "")
     sentence = f"phase '{phase}'{f' ({reason})' if reason else ''}, {ready} of {wanted} instances ready"
     return Finding(sentence, hopeless=phase in POSTGRES_DEAD_ENDS)

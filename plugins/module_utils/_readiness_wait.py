@@ -58,6 +58,7 @@ def wait(
     *,
     timeout: float,
     interval: float,
+    enlarged: Sequence[str] = (),
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> Outcome:
@@ -66,7 +67,7 @@ def wait(
     end, looks = clock() + timeout, 0
     while True:
         looks += 1
-        outcome = _look(wanted, collections, read(collections), looks)
+        outcome = _look(wanted, collections, read(collections), looks, enlarged)
         if outcome.is_ready or outcome.hopeless or clock() + interval > end:
             return outcome
         pause(interval)
@@ -77,6 +78,7 @@ def _look(
     collections: Sequence[Collection],
     answers: Sequence[Sequence[Mapping[str, t.Any]] | KubernetesError],
     looks: int,
+    enlarged: Sequence[str],
 ) -> Outcome:
     objects: dict[str, list[Mapping[str, t.Any]]] = {}
     unread: list[str] = []
@@ -87,7 +89,7 @@ def _look(
         # A kind that is not served (yet) has no objects; anything else means that nobody could look.
         if isinstance(answer, KubernetesError) and answer.status != 404:
             unread.append(f"INCONCLUSIVE, could not look at {collection.kind}: {answer}")
-    stores = store_findings(wanted, [entry for kind in STORE_KINDS for entry in objects.get(kind, [])])
+    stores = store_findings(wanted, [entry for kind in STORE_KINDS for entry in objects.get(kind, [])], enlarged)
     rollouts = rollout_findings(wanted, objects.get("Deployment", []), objects.get("Pod", []))
     if unread:
         # What could not be seen is neither ready nor hopeless.

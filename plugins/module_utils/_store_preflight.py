@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from ansible_collections.azora.platform.plugins.module_utils._manifests import Manifest
+from ansible_collections.azora.platform.plugins.module_utils._postgres_volumes import volume_findings
 from ansible_collections.azora.platform.plugins.module_utils._quantity import quantity, redis_memory
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -52,6 +53,8 @@ def store_findings(
     nodes: Sequence[Mapping[str, t.Any]] | None,
     storage_classes: Sequence[Mapping[str, t.Any]] | None,
     redis_clusters: Sequence[Mapping[str, t.Any]] | None,
+    postgres_clusters: Sequence[Mapping[str, t.Any]] | None = None,
+    claims: Sequence[Mapping[str, t.Any]] | None = None,
 ) -> list[str]:
     """One sentence for each thing that the cluster lacks. None where something could not be read: it is not judged."""
     manifests = list(manifests)
@@ -63,6 +66,9 @@ def store_findings(
         if nodes is not None:
             findings += _node_findings(demand, nodes)
     for entry in manifests:
+        if entry["kind"] == "Cluster" and None not in (postgres_clusters, claims, storage_classes):
+            live = next((one for one in postgres_clusters or [] if _name(one) == _name(entry)), None)
+            findings += volume_findings(entry, live, claims or [], storage_classes or [])
         if entry["kind"] == "RedisEnterpriseCluster":
             databases = [
                 other

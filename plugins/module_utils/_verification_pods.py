@@ -14,6 +14,8 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_input
 
 # As Istio, Linkerd, Kuma and Consul name the container they inject.
 MESH_PROXIES = ("istio-proxy", "linkerd-proxy", "kuma-sidecar", "consul-dataplane")
+# Why a container waits that ended again and again.
+CRASHING = "CrashLoopBackOff"
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,10 @@ def _why(status: Mapping[str, Any], conditions: Mapping[str, Any], containers: S
     for container in containers:
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason"):
-            return f"container {container.get('name')}: {waiting['reason']}"
+            # Its last words stay with it: nobody knows what they hold.
+            last = (container.get("lastState") or {}).get("terminated") or {}
+            end = f" after exit code {last['exitCode']}" if waiting["reason"] == CRASHING and last else ""
+            return f"container {container.get('name')}: {waiting['reason']}{end}"
     for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready"):
         condition = conditions.get(kind) or {}
         if condition.get("status") == "False":

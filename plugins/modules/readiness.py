@@ -42,6 +42,13 @@ options:
     description: How many seconds lie between two looks.
     type: float
     default: 1.0
+  enlarged:
+    description:
+      - PostgreSQL clusters (C(namespace/name)) whose volumes are being enlarged, so that a full volume there is waited for.
+      - Anywhere else a full volume is something that waiting cannot help.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: azora.platform.verify
   - module: kubernetes.core.k8s_info
@@ -99,6 +106,7 @@ def main() -> None:
             "resources": {"type": "list", "elements": "dict", "required": True},
             "timeout": {"type": "int", "default": 300},
             "interval": {"type": "float", "default": 1.0},
+            "enlarged": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -118,6 +126,7 @@ def main() -> None:
         lambda collections: together([lambda entry=entry: read(entry) for entry in collections]),
         timeout=0 if module.check_mode else module.params["timeout"],
         interval=module.params["interval"],
+        enlarged=module.params["enlarged"],
     )
     result = {
         "changed": False,

@@ -24,14 +24,17 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 GATEWAY_PORT = 30080
 
 
-def ansible(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    environment = {
+def environment() -> dict[str, str]:
+    return {
         **os.environ,
         "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
         "ANSIBLE_FORCE_COLOR": "0",
         "ANSIBLE_NOCOLOR": "1",
     }
-    finished = subprocess.run(arguments, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+
+
+def ansible(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    finished = subprocess.run(arguments, cwd=CHECKOUT, env=environment(), capture_output=True, text=True, check=False)
     if check and finished.returncode:
         pytest.fail(f"{' '.join(arguments)} ended with {finished.returncode}:\n{finished.stdout}\n{finished.stderr}")
     return finished
@@ -114,13 +117,35 @@ def outside(lab: dict[str, Any]) -> Callable[..., tuple[int, Any]]:
     return request
 
 
+def playbook_command(playbook: str, lab_name: str, extra: dict[str, Any]) -> list[str]:
+    variables = yaml.safe_dump({"lab_name": lab_name, **extra}, default_flow_style=True, width=10**6).strip()
+    return ["ansible-playbook", playbook, "-e", variables]
+
+
 @pytest.fixture(scope="session")
 def play(lab_name: str) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a playbook against the lab, with extra variables."""
 
     def run(playbook: str, **extra: Any) -> subprocess.CompletedProcess[str]:
-        variables = yaml.safe_dump({"lab_name": lab_name, **extra}, default_flow_style=True, width=10**6).strip()
-        return ansible("ansible-playbook", playbook, "-e", variables, check=False)
+        return ansible(*playbook_command(playbook, lab_name, extra), check=False)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def watched_play(lab_name: str) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The same, with a function that gets each line while the playbook goes on."""
+
+    def run(playbook: str, look: Callable[[str], None], **extra: Any) -> subprocess.CompletedProcess[str]:
+        command, lines = playbook_command(playbook, lab_name, extra), []
+        with subprocess.Popen(
+            command, cwd=CHECKOUT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                lines.append(line)
+                look(line)
+        return subprocess.CompletedProcess(command, process.returncode, "".join(lines), "")
 
     return run
 

@@ -156,4 +156,4 @@ def test_an_expired_licence(judge, catalogue):
 
 
 def test_the_filter_takes_what_could_not_be_read():
-    assert the_filter.FilterModule().filters()["store_findings"]([], None, None, None) == []
+    assert the_filter.FilterModule().filters()["store_findings"]([], nodes=None, storage_classes=None) == []

@@ -102,6 +102,12 @@ def test_a_cluster_archives_under_its_own_name_unless_another_is_given() -> None
             True,
             "does not arrive in the object store: SignatureDoesNotMatch",
         ),
+        (
+            changed(CLUSTER, lambda one: one["status"].update(phase="Not enough disk space")),
+            STORE,
+            True,
+            "data/pg has stopped an instance: no room for one more file of the write-ahead log in one of its claims",
+        ),
         (changed(CLUSTER, lambda one: one.pop("status")), STORE, True, "no file of it has arrived yet"),
         (CLUSTER, None, True, "archives to the ObjectStore pg-backups, which is not there"),
         (CLUSTER, window(), False, "no backup of it is complete"),

@@ -66,6 +66,8 @@ from lab_operators.cloudnative_pg_status import (
     FAILING_OVER,
     HEALTHY,
     INVALID,
+    NO_ROOM,
+    NO_ROOM_REASON,
     SCALING_DOWN,
     SETTING_UP,
     SWITCHING_OVER,
@@ -77,6 +79,7 @@ from lab_operators.cloudnative_pg_status import (
     changed,
     cluster_status,
     is_ready,
+    lacks_room,
     one_line,
     pod_trouble,
 )
@@ -151,15 +154,20 @@ class ClusterReconciler:
         findings = Findings(
             WAITING if is_initialised(cluster) else SETTING_UP, image=spec.get("imageName") or self._default_image
         )
+        pods = self._api.find(PODS, cluster["metadata"]["namespace"], {CLUSTER_LABEL: name})
+        full = any(lacks_room(pod) for pod in pods)
         try:
             stores = self._object_stores(cluster)
             configuration = instance_configuration(name, spec, stores)
-            authority = self._objects(cluster, findings, configuration)
-            self._pods(cluster, findings, stores)
+            authority = self._objects(cluster, findings, configuration, full=full)
+            self._pods(cluster, findings, stores, full=full)
         except ObstacleError as obstacle:
             findings.phase, findings.reason = CANNOT_CREATE, str(obstacle)
             return findings, LATER
         self._patroni_objects(cluster)
+        if full:
+            findings.phase, findings.reason = NO_ROOM, NO_ROOM_REASON
+            return findings, LATER
         try:
             return findings, self._servers(cluster, findings, authority, configuration)
         except (InstanceUnreachableError, psycopg.Error) as error:
@@ -189,8 +197,8 @@ class ClusterReconciler:
                 raise ObstacleError(f"Secret {secret} of the ObjectStore {use.name} has no key {key} or does not exist")
         return store_settings(store, use.server), sources
 
-    def _objects(self, cluster: Manifest, findings: Findings, configuration: str) -> KeyPair:
-        """Everything but the pod. Existing passwords and certificates stay."""
+    def _objects(self, cluster: Manifest, findings: Findings, configuration: str, *, full: bool) -> KeyPair:
+        """Everything but the pod. Existing passwords and certificates stay; where a volume is full, claims do, too."""
         authority = self._certificates(cluster)
         self._login_secrets(cluster)
         wanted_claims = [claim for instance in instance_names(cluster) for claim in claims(cluster, instance)]
@@ -201,7 +209,7 @@ class ClusterReconciler:
             configuration_map(cluster, configuration),
             *services(cluster),
             *disruption_budgets(cluster),
-            *wanted_claims,
+            *([] if full else wanted_claims),
         ]
         for manifest in wanted:
             try:
@@ -263,8 +271,8 @@ class ClusterReconciler:
             if self._api.read(PERSISTENT_VOLUME_CLAIMS, metadata["namespace"], metadata["name"]) is None:
                 raise ObstacleError(f"StorageClass {storage_class} does not exist")
 
-    def _pods(self, cluster: Manifest, findings: Findings, stores: ObjectStores) -> None:
-        """Make the pods that are missing, note how the others are.
+    def _pods(self, cluster: Manifest, findings: Findings, stores: ObjectStores, *, full: bool) -> None:
+        """Make the pods that are missing, unless a volume is full, and note how the others are.
 
         The standbys copy the primary's data: there are none before it has said who it is.
         """
@@ -277,7 +285,8 @@ class ClusterReconciler:
             state = InstanceState(instance)
             findings.instances.append(state)
             if pod is None:
-                self._create_pod(wanted)
+                if not full:
+                    self._create_pod(wanted)
                 continue
             status = pod.get("status") or {}
             if pod["metadata"].get("deletionTimestamp"):

@@ -25,6 +25,16 @@ INVALID = "Invalid cluster definition"
 CANNOT_CREATE = "Unable to create required cluster objects"
 UNKNOWN_PLUGIN = "Cluster cannot proceed to reconciliation due to an unknown plugin being required"
 
+#: An instance has ended for want of room; the vendor's operator leaves such a Cluster alone, its claims included
+#: (ensureNoFailoverOnFullDisk in internal/controller/cluster_controller.go).
+NO_ROOM = "Not enough disk space"
+NO_ROOM_REASON = (
+    "Insufficient disk space detected in one or more pods is preventing PostgreSQL from running."
+    "Please verify your storage settings. Further information inside .status.instancesReportedState"
+)
+#: With which the instance manager ends then.
+NO_ROOM_EXIT_CODE = 4
+
 #: Of the plugin whose resources the stand-in handles.
 BARMAN_CLOUD_VERSION = "0.14.0"
 #: Reasons of a waiting container that do not pass by themselves.
@@ -134,6 +144,15 @@ def pod_trouble(pod: Manifest) -> str:
                 )
             )
     return ""
+
+
+def lacks_room(pod: Manifest) -> bool:
+    """Whether its server has ended for want of room and is not back yet."""
+    for container in (pod.get("status") or {}).get("containerStatuses") or []:
+        ends = [container.get("state") or {}, {} if container.get("ready") else container.get("lastState") or {}]
+        if any((end.get("terminated") or {}).get("exitCode") == NO_ROOM_EXIT_CODE for end in ends):
+            return True
+    return False
 
 
 def is_ready(pod: Manifest) -> bool:

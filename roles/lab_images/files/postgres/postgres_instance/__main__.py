@@ -25,6 +25,7 @@ from postgres_instance.patroni_settings import Member
 from postgres_instance.recovery import recover
 from postgres_instance.server import PostgresServer, StoppingError, object_stores, write_json
 from postgres_instance.status_endpoint import start_status_endpoint
+from postgres_instance.wal_space import NO_ROOM, NoRoomError, check_room
 
 logger = logging.getLogger("postgres_instance")
 
@@ -43,6 +44,8 @@ def main() -> int:
         return _run(server, places)
     except StoppingError:
         return 0
+    except NoRoomError as error:
+        return _fail(places, str(error), NO_ROOM)
 
 
 def _run(server: PostgresServer, places: Places) -> int:
@@ -56,10 +59,12 @@ def _run(server: PostgresServer, places: Places) -> int:
         return _fail(places, failed_command(error))
     remove_unfinished_copy(places)
     remove_stale_locks(places)
+    check_room(places)
     code = server.serve()
     if server.stopping:
         logger.info("Patroni is stopped (code %d)", code)
         return 0
+    check_room(places)
     return _fail(places, f"Patroni ended with code {code}: {' | '.join(server.last_words)}")
 
 
@@ -73,12 +78,12 @@ def first_data(server: PostgresServer, places: Places) -> None:
         bootstrap(configuration, places, server.run)
 
 
-def _fail(places: Places, message: str) -> int:
+def _fail(places: Places, message: str, code: int = 1) -> int:
     """The kubelet shows the message in the pod's status, where the operator reads it."""
     logger.error(message)
     with contextlib.suppress(OSError):
         places.termination_message.write_text(message, encoding="utf-8")
-    return 1
+    return code
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from postgres_instance.patroni_settings import (
     cluster_state,
     patroni_settings,
 )
+from postgres_instance.wal_space import NoRoomError, check_room, is_down
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,19 @@ class PostgresServer:
         for line in self._child.stdout:
             sys.stdout.write(line)
             self.last_words.append(line.strip())
+            if self._has_ended_for_want_of_room():
+                self._child.terminate()
         return self._child.wait()
+
+    def _has_ended_for_want_of_room(self) -> bool:
+        """Patroni, which says a word in each of its turns, would start the server again and again."""
+        if self._stopping or not is_down(self.places):
+            return False
+        try:
+            check_room(self.places)
+        except NoRoomError:
+            return True
+        return False
 
     @property
     def stopping(self) -> bool:
