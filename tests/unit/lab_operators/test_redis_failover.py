@@ -289,7 +289,7 @@ def test_a_node_that_ends_orderly_hands_its_databases_over_and_the_first_node_ma
     nodes.kill(1)
     nodes.start(1)
     eventually(lambda: nodes.ready(1), 20)
-    assert nodes.command(1, "GET", "row-101") == "101"
+    eventually(lambda: nodes.command(1, "GET", "row-101") == "101", 5)
 
 
 def test_databases_change_and_go_on_every_node(nodes: Cluster) -> None:

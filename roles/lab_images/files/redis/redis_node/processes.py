@@ -27,16 +27,22 @@ class ChildProcess:
         self._pause = 0.0
         self._next_start = 0.0
         self._ended_noted = True
+        self._started = 0.0
 
     def start(self, *command: str, environment: Mapping[str, str] | None = None) -> None:
         """Start it, with the environment of this process unless another one is given."""
         self._process = subprocess.Popen(command, env=environment)
+        self._started = time.monotonic()
         self._ended_noted = False
         self._pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, self._pause * 2))
         self._next_start = time.monotonic() + self._pause
 
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    def age(self) -> float:
+        """For how many seconds it has been running."""
+        return time.monotonic() - self._started if self.alive() else 0.0
 
     def due(self) -> bool:
         """Whether it is time to start the program (again)."""

@@ -33,6 +33,8 @@ defaults
     option clitcpka
     option srvtcpka
 """
+#: Seconds until every server was checked, with some to spare.
+FIRST_CHECKS = 2.0
 RESOLVERS = """
 # Pods come back with other addresses. Until a name server says another one, the last one stays.
 resolvers cluster
@@ -106,7 +108,8 @@ class Proxy:
             self._process.start("haproxy", "-W", "-f", str(self._file))
 
     def alive(self) -> bool:
-        return self._process.alive() or "\nlisten " not in self._text
+        """Whether it runs and has looked who the primaries are: until then it takes every server for one."""
+        return self._process.age() > FIRST_CHECKS or "\nlisten " not in self._text
 
     def stop(self) -> None:
         self._process.stop()
