@@ -65,16 +65,11 @@ def helm(lab: dict[str, Any]) -> str:
 
 
 def definition(kind: str, group: str, version: str, properties: dict[str, Any] | None = None) -> dict[str, Any]:
+    """With the given properties of its specification, or with anything in it."""
     plural = f"{kind.lower()}s"
-    schema = {
-        "type": "object",
-        "x-kubernetes-preserve-unknown-fields": properties is None,
-        **({"properties": properties} if properties else {}),
-    }
-    spec: dict[str, Any] = {
-        "type": "object",
-        "properties": {"spec": schema, "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-    }
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    described = {"type": "object", "properties": properties} if properties else anything
+    spec = {"type": "object", "properties": {"spec": described, "status": anything}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -139,7 +134,17 @@ def chart_is_gone_after(api: kubernetes.client.ApiClient, lab: dict[str, Any], h
     with without_definitions_after(api, "things.tried.example.org", *names):
         yield
         subprocess.run(
-            [helm, "--kubeconfig", lab["kubeconfig"], "--namespace", NAMESPACE, "uninstall", "strimzi"], check=True
+            [
+                helm,
+                "--kubeconfig",
+                lab["kubeconfig"],
+                "--namespace",
+                NAMESPACE,
+                "uninstall",
+                "--ignore-not-found",
+                "strimzi",
+            ],
+            check=True,
         )
 
 
