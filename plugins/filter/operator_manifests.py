@@ -38,6 +38,21 @@ options:
       - What stands in front of every image instead of its registry, such as C(registry.example.com/mirror).
     type: str
     default: ""
+  images:
+    description:
+      - Images that others take the place of, where a manifest names a build that is no release.
+    type: dict
+    default: {}
+  definitions_only:
+    description:
+      - Whether everything but the custom resource definitions is left out.
+    type: bool
+    default: false
+  without_certificates:
+    description:
+      - Whether cert-manager's resources are left out, since somebody else makes the certificates.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -62,16 +77,39 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.azora.platform.plugins.module_utils import _operator_manifests
 
 
-def operator_manifests(files: list[str], namespace: str, watches: list[str] | None = None, mirror: str = "") -> str:
+class ManifestLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """As safe as its base. It takes the sign = for text, as YAML 1.2 and the API server do: the Prometheus operator's manifests have it."""
+
+
+ManifestLoader.add_constructor("tag:yaml.org,2002:value", lambda _loader, node: node.value)
+
+
+def operator_manifests(
+    files: list[str],
+    namespace: str,
+    watches: list[str] | None = None,
+    mirror: str = "",
+    *,
+    images: dict[str, str] | None = None,
+    definitions_only: bool = False,
+    without_certificates: bool = False,
+) -> str:
     """The documents, moved. JSON documents are YAML documents, and much faster to write and to read."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     documents: list[t.Any] = []
     for text in files:
         try:
-            documents += yaml.load_all(str(text), Loader=loader)
+            documents += yaml.load_all(str(text), Loader=ManifestLoader)
         except yaml.YAMLError as error:
             raise AnsibleFilterError(f"A release manifest is not YAML: {error}") from error
-    moved = _operator_manifests.operator_manifests(documents, namespace, watches or [], mirror)
+    moved = _operator_manifests.operator_manifests(
+        documents,
+        namespace,
+        watches or [],
+        mirror,
+        images=images,
+        definitions_only=definitions_only,
+        without_certificates=without_certificates,
+    )
     return "\n---\n".join(json.dumps(manifest) for manifest in moved)
 
 

@@ -75,17 +75,19 @@ def normalised(platform: Any) -> dict[str, Any]:
             for use in workload["stores"]
             if use["name"] == store["name"]
         ]
+    operators = [fill.filled_operator(entry, stores) for entry in cleaned.get("operators", [])]
+    monitoring = fill.filled_monitoring(cleaned.get("monitoring"))
     return {
         "name": name,
         "cluster_domain": domain,
         "labels": {PART_OF: name, MANAGED_BY: COLLECTION},
         "namespaces": [fill.filled_namespace(entry) for entry in cleaned["namespaces"]],
-        "operators": [fill.filled_operator(entry, stores) for entry in cleaned.get("operators", [])],
+        "operators": operators + fill.derived_operators(operators, stores, monitoring),
         "stores": stores,
         "services": copy.deepcopy(services),
         "gateway": copy.deepcopy(gateway),
         "workloads": copy.deepcopy(workloads),
-        "monitoring": fill.filled_monitoring(cleaned.get("monitoring")),
+        "monitoring": monitoring,
     }
 
 

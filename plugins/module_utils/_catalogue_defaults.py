@@ -16,9 +16,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._catalogue_schema import (
+    BACKUP_PLUGIN,
     KAFKA,
     OPERATOR_OF,
     POSTGRESQL,
+    PROMETHEUS_OPERATOR,
     REDIS,
 )
 
@@ -30,6 +32,9 @@ CLUSTER_NAME = {POSTGRESQL: "pg", REDIS: "rec", KAFKA: "bus"}
 # The container of a store's pod in which its product runs.
 STORE_CONTAINER = {POSTGRESQL: "postgres", REDIS: "redis-enterprise-node", KAFKA: "kafka"}
 PROMETHEUS_LABELS = {"app.kubernetes.io/name": "prometheus"}
+PROMETHEUS_OPERATOR_LABELS = {"app.kubernetes.io/name": "prometheus-operator"}
+PROMETHEUS_OPERATOR_METRICS_PORT = 8080
+BACKUP_PLUGIN_LABELS = {"app": "barman-cloud"}
 
 RUNS: dict[str, Any] = {
     "image": None,
@@ -170,14 +175,41 @@ def filled_namespace(namespace: Mapping[str, Any]) -> dict[str, Any]:
 def filled_operator(operator: Mapping[str, Any], stores: list[dict[str, Any]]) -> dict[str, Any]:
     manages = OPERATOR_OF.get(operator.get("name", ""))
     filled = merged({"manages": manages, "webhook_port": None, "metrics_port": None}, operator)
+    filled.setdefault("backup_plugin", manages == POSTGRESQL)
     if "watches" not in filled:
         namespaces = {store.get("namespace", "") for store in stores if store.get("kind") == filled["manages"]}
         filled["watches"] = sorted(namespaces - {""})
     return filled
 
 
+def derived_operators(
+    operators: list[dict[str, Any]], stores: list[dict[str, Any]], monitoring: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
+    """The operators that follow from the rest: the plugin beside an operator whose stores are backed up, and Prometheus' own."""
+    wanted = []
+    backed_up = {store["kind"] for store in stores if store.get("backup")}
+    for operator in operators:
+        if operator["backup_plugin"] and operator["manages"] in backed_up:
+            wanted.append(_derived(BACKUP_PLUGIN, operator["namespace"], BACKUP_PLUGIN_LABELS, None))
+    if monitoring and monitoring["operator"]:
+        labels = monitoring["operator_pod_labels"]
+        wanted.append(_derived(PROMETHEUS_OPERATOR, monitoring["namespace"], labels, PROMETHEUS_OPERATOR_METRICS_PORT))
+    given = {operator["name"] for operator in operators}
+    return [operator for operator in wanted if operator["name"] not in given]
+
+
+def _derived(name: str, namespace: str, labels: Mapping[str, str], metrics_port: int | None) -> dict[str, Any]:
+    entry = {"name": name, "namespace": namespace, "pod_labels": dict(labels), "metrics_port": metrics_port}
+    return filled_operator(entry, [])
+
+
 def filled_monitoring(monitoring: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if monitoring is None:
         return None
     # Labels are given whole: they name the pods exactly.
-    return {**monitoring, "pod_labels": dict(monitoring.get("pod_labels") or PROMETHEUS_LABELS)}
+    return {
+        **monitoring,
+        "pod_labels": dict(monitoring.get("pod_labels") or PROMETHEUS_LABELS),
+        "operator": monitoring.get("operator", False),
+        "operator_pod_labels": dict(monitoring.get("operator_pod_labels") or PROMETHEUS_OPERATOR_LABELS),
+    }

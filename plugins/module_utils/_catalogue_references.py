@@ -16,10 +16,12 @@ from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils import _catalogue_defaults as fill
 from ansible_collections.azora.platform.plugins.module_utils._catalogue_schema import (
+    BACKUP_PLUGIN,
     KAFKA,
     KAFKA_INTERNAL_PORTS,
     OPERATOR_OF,
     POSTGRESQL,
+    PROMETHEUS_OPERATOR,
     REDIS,
 )
 from ansible_collections.azora.platform.plugins.module_utils._catalogue_shape import Report, nearest, shown
@@ -276,6 +278,8 @@ class References:
                     hint = nearest(namespace, known)
                     self.report.add(f"{path}.watches", f"{shown(namespace)} is not in namespaces; {hint}")
             kind = operator["manages"]
+            if operator["name"] in (BACKUP_PLUGIN, PROMETHEUS_OPERATOR):
+                continue
             if kind is None:
                 names = ", ".join(sorted(OPERATOR_OF))
                 self.report.add(

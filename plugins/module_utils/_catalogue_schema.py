@@ -33,6 +33,8 @@ from ansible_collections.azora.platform.plugins.module_utils._catalogue_shape im
 POSTGRESQL, REDIS, KAFKA = "postgresql", "redis", "kafka"
 STORE_KINDS = (POSTGRESQL, REDIS, KAFKA)
 OPERATOR_OF = {"cloudnative-pg": POSTGRESQL, "redis-enterprise": REDIS, "strimzi": KAFKA}
+# Operators that manage no store: they follow from the catalogue, but can be given like the others.
+BACKUP_PLUGIN, PROMETHEUS_OPERATOR = "barman-cloud", "prometheus-operator"
 POD_SECURITY_LEVELS = ("privileged", "baseline", "restricted")
 
 DNS_LABEL = Text(
@@ -238,11 +240,18 @@ OPERATOR = Record(
         "webhook_port": Key(PORT),
         "metrics_port": Key(PORT),
         "watches": Key(ListOf(NAMESPACE_NAME, distinct=True)),
+        "backup_plugin": Key(Switch()),
     },
     "{name: strimzi, namespace: strimzi-system, pod_labels: {strimzi.io/kind: cluster-operator}}",
 )
 MONITORING = Record(
-    {"namespace": Key(NAMESPACE_NAME, required=True), "pod_labels": Key(LABELS)}, "{namespace: monitoring}"
+    {
+        "namespace": Key(NAMESPACE_NAME, required=True),
+        "pod_labels": Key(LABELS),
+        "operator": Key(Switch()),
+        "operator_pod_labels": Key(LABELS),
+    },
+    "{namespace: monitoring}",
 )
 
 BACKUP = Record(

@@ -119,6 +119,10 @@ class KubernetesClient:
         """A strategic merge patch: lists are merged by the key that names their entries."""
         return self._json("PATCH", path, body=body, content_type="application/strategic-merge-patch+json")
 
+    def merge(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A merge patch, the one that custom resources know: what it names is replaced."""
+        return self._json("PATCH", path, body=body, content_type="application/merge-patch+json")
+
     def log(self, namespace: str, pod: str, container: str) -> str:
         return self.text(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", {"container": container})
 

@@ -18,7 +18,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, Union
 
 from ansible_collections.azora.platform.plugins.module_utils._catalogue import COMPONENT, MANAGED_BY, PART_OF
-from ansible_collections.azora.platform.plugins.module_utils._catalogue_schema import KAFKA, POSTGRESQL, REDIS
+from ansible_collections.azora.platform.plugins.module_utils._catalogue_schema import (
+    BACKUP_PLUGIN,
+    KAFKA,
+    POSTGRESQL,
+    REDIS,
+)
 
 Catalogue = Mapping[str, Any]
 Cluster = Mapping[str, Any]
@@ -36,6 +41,8 @@ DNS_PORT = 53
 
 # CloudNativePG's instance manager: status and control.
 POSTGRES_MANAGER_PORT = 8000
+# The plugin barman-cloud, which CloudNativePG's operator calls.
+BACKUP_PLUGIN_PORT = 9090
 # Redis Enterprise's REST API, and the node bootstrapper that its operator and its services rigger ask.
 REDIS_MANAGEMENT_PORTS = (9443, 8080)
 # Strimzi: 9090 control plane, 9091 replication, 8443 the agent in each Kafka pod.
@@ -266,6 +273,10 @@ def _operator_flows(
     yield from _to_api_server(pods, cluster)
     if operator["webhook_port"]:
         yield Flow(_api_server_and_nodes(cluster), pods, (operator["webhook_port"],))
+    if operator["name"] == BACKUP_PLUGIN:
+        for caller in catalogue["operators"]:
+            if caller["manages"] == POSTGRESQL:
+                yield Flow(_operator_pods(caller), pods, (BACKUP_PLUGIN_PORT,))
     for store in catalogue["stores"]:
         if store["kind"] != operator["manages"] or store["namespace"] not in operator["watches"]:
             continue

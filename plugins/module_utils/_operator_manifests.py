@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import copy
 import re
 import typing as t
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ansible_collections.azora.platform.plugins.module_utils._manifests import Manifest
 
@@ -30,6 +32,16 @@ REQUIRED_DEFINITIONS: dict[str, dict[str, str]] = {
         "kafkausers.kafka.strimzi.io": "v1",
     },
 }
+# The same for the operators that manage no store.
+REQUIRED_BY_OPERATORS: dict[str, dict[str, str]] = {
+    "barman-cloud": {"objectstores.barmancloud.cnpg.io": "v1"},
+    "prometheus-operator": {
+        "podmonitors.monitoring.coreos.com": "v1",
+        "prometheusrules.monitoring.coreos.com": "v1",
+        "servicemonitors.monitoring.coreos.com": "v1",
+    },
+}
+CERTIFICATES = "cert-manager.io"
 CLUSTER_SCOPED = frozenset(
     {
         "APIService",
@@ -57,18 +69,30 @@ VERSION_TAG = re.compile(r":v?(?P<version>\d+(?:\.\d+)+(?:-\d+)?)(?:@sha256:[0-9
 
 
 def operator_manifests(
-    documents: Iterable[Mapping[str, t.Any] | None], namespace: str, watches: Sequence[str] = (), mirror: str = ""
+    documents: Iterable[Mapping[str, t.Any] | None],
+    namespace: str,
+    watches: Sequence[str] = (),
+    mirror: str = "",
+    *,
+    images: Mapping[str, str] | None = None,
+    definitions_only: bool = False,
+    without_certificates: bool = False,
 ) -> list[Manifest]:
     """A vendor's manifests, moved into `namespace` and set to watch the given namespaces.
 
     Namespaces are left out: they, with their labels and their default deny, are the business of the role namespaces.
-    Definitions come first, so that everything else finds them. With a mirror every image comes from there.
+    Definitions come first, so that everything else finds them. `images` are put in the place of others, and with a mirror every
+    image comes from there. Certificates are left out where somebody else makes them.
     """
     moved: list[Manifest] = []
     for document in documents:
         if not document or document.get("kind") == "Namespace":
             continue
         manifest = copy.deepcopy(dict(document))
+        if definitions_only and manifest["kind"] != "CustomResourceDefinition":
+            continue
+        if without_certificates and str(manifest.get("apiVersion")).startswith(f"{CERTIFICATES}/"):
+            continue
         manifest.pop("status", None)
         if manifest["kind"] not in CLUSTER_SCOPED:
             manifest["metadata"]["namespace"] = namespace
@@ -81,8 +105,10 @@ def operator_manifests(
         _move_service(conversion.get("clientConfig"), namespace)
         if watches:
             _watch(manifest, watches)
+        if images:
+            _rename_images(manifest, lambda image: images.get(image, image), lambda text: images.get(text, text))
         if mirror:
-            _mirror(manifest, mirror)
+            _rename_images(manifest, lambda image: mirrored(image, mirror), lambda text: _mirrored_within(text, mirror))
         moved.append(manifest)
         if manifest["kind"] == "RoleBinding" and manifest["roleRef"]["name"] in WATCHED_ROLES:
             moved.extend(_copies(manifest, [watched for watched in watches if watched != namespace]))
@@ -119,16 +145,31 @@ def _mirrored_within(text: str, mirror: str) -> str:
     return IMAGE_OF_REGISTRY.sub(move, text)
 
 
-def _mirror(manifest: Manifest, mirror: str) -> None:
-    """The operator's own images, and those that its environment names for what it will run."""
+def _rename_images(manifest: Manifest, image: Callable[[str], str], within: Callable[[str], str]) -> None:
+    """The operator's own images, and those that its environment, its arguments and its Secrets name for what it will run."""
+    if manifest["kind"] == "Secret":
+        for key, value in (manifest.get("data") or {}).items():
+            text = _decoded(value)
+            if text and within(text) != text:
+                manifest["data"][key] = base64.b64encode(within(text).encode()).decode()
     if manifest["kind"] != "Deployment":
         return
     specification = manifest["spec"]["template"]["spec"]
     for container in [*specification.get("initContainers", []), *specification["containers"]]:
-        container["image"] = mirrored(container["image"], mirror)
+        container["image"] = image(container["image"])
+        if container.get("args"):
+            container["args"] = [within(argument) for argument in container["args"]]
         for variable in container.get("env") or []:
             if isinstance(variable.get("value"), str):
-                variable["value"] = _mirrored_within(variable["value"], mirror)
+                variable["value"] = within(variable["value"])
+
+
+def _decoded(value: str) -> str:
+    """The text of a Secret's value; what is no text names no image."""
+    try:
+        return base64.b64decode(value).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
 
 
 def _copies(binding: Manifest, namespaces: Sequence[str]) -> list[Manifest]:
@@ -141,9 +182,11 @@ def _copies(binding: Manifest, namespaces: Sequence[str]) -> list[Manifest]:
 
 
 def required_definitions(catalogue: Mapping[str, t.Any]) -> dict[str, str]:
-    """The definitions that the catalogue's stores need: name → version."""
+    """The definitions that the catalogue's stores and its other operators need: name → version."""
     kinds = {store["kind"] for store in catalogue["stores"]}
-    return {name: version for kind in sorted(kinds) for name, version in REQUIRED_DEFINITIONS.get(kind, {}).items()}
+    needed = [REQUIRED_DEFINITIONS.get(kind, {}) for kind in sorted(kinds)]
+    needed += [REQUIRED_BY_OPERATORS.get(operator["name"], {}) for operator in catalogue.get("operators") or []]
+    return {name: version for definitions in needed for name, version in definitions.items()}
 
 
 def definition_findings(catalogue: Mapping[str, t.Any], definitions: Sequence[Mapping[str, t.Any]]) -> list[str]:
@@ -204,7 +247,7 @@ def operator_downgrades(
                 sentences.append(
                     f"the operator {operator['name']} in {operator['namespace']} is {installed} and would become {version}: an older"
                     " operator does not know what a newer one has written, so it is not replaced;"
-                    f" name {installed} or a newer version in operators_manifests"
+                    f" name {installed} or a newer version in operators_releases"
                 )
     return sentences
 

@@ -77,7 +77,7 @@ def test_a_release_manifest_is_applied_once(
     settings = {
         "operators_method": "manifest",
         "operators_image_mirror": "registry.example.com/mirror",
-        "operators_manifests": [
+        "operators_releases": [
             {"name": "cloudnative-pg", "sources": [{"path": str(others)}]},
             {"name": "redis-enterprise", "sources": [{"path": str(others)}]},
             {"name": "strimzi", "version": "1.2.0", "sources": [{"path": str(path)}]},

@@ -519,6 +519,31 @@ def test_a_store_reaches_its_backups_and_nothing_else_outside(
         assert not allowed(policies, PODS[other], service, port, "TCP")
 
 
+def test_the_plugin_for_backups_is_called_by_the_operator_alone(render: Any, cluster: dict[str, Any]) -> None:
+    backup = {"destination": "s3://backups", "endpoint": "https://s3.example.org"}
+    found = _network_policies.network_policies(
+        _catalogue.normalised(render({"catalogue_backup": backup})), cluster, ["cnpg-system"]
+    )
+    specs = {policy["metadata"]["name"]: policy["spec"] for policy in found}
+    plugin, operator = {"matchLabels": {"app": "barman-cloud"}}, {"app.kubernetes.io/name": "cloudnative-pg"}
+    ingress = specs["barman-cloud-operator-ingress"]
+    assert ingress["podSelector"] == plugin
+    (rule,) = ingress["ingress"]
+    assert [peer["podSelector"]["matchLabels"] for peer in rule["from"]] == [operator]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 9090}]
+    # Both ends: the operator may open what the plugin lets in, and the plugin reaches the API server alone.
+    assert any(
+        peer.get("podSelector") == plugin
+        for rule in specs["cloudnative-pg-operator-egress"]["egress"]
+        for peer in rule["to"]
+    )
+    assert [rule["ports"][0]["port"] for rule in specs["barman-cloud-operator-egress"]["egress"]] == [6443]
+    # An operator that makes backups by itself has no such policies.
+    alone = _catalogue.normalised(render({"catalogue_backup": backup, "catalogue_backup_plugin": False}))
+    names = {policy["metadata"]["name"] for policy in _network_policies.network_policies(alone, cluster)}
+    assert not [name for name in names if name.startswith("barman-cloud")]
+
+
 def test_external_egress_leaves_the_cluster_out(catalogue: dict[str, Any], cluster: dict[str, Any]) -> None:
     [block] = external_blocks(catalogue, cluster)
     assert block == {

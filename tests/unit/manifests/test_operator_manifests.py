@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
@@ -248,3 +250,80 @@ def test_an_operator_is_not_replaced_by_an_older_one(catalogue, image, version, 
     sentences = operator_downgrades(catalogue, [deployment], {"strimzi": version})
     assert bool(sentences) == refused
     assert all(f"would become {version}" in sentence for sentence in sentences)
+
+
+def test_the_sign_of_equality_is_text():
+    # In the Prometheus operator's definitions; PyYAML takes it for a tag that it cannot construct.
+    text = "kind: CustomResourceDefinition\nmetadata: {name: one}\nspec:\n  enum:\n    - '!='\n    - =\n"
+    (document,) = yaml.safe_load_all(fitted_text([text], "ours"))
+    assert document["spec"]["enum"] == ["!=", "="]
+
+
+def test_only_definitions_are_left_of_a_manifest():
+    assert {entry["kind"] for entry in operator_manifests(DOCUMENTS, "ours", definitions_only=True)} == {
+        "CustomResourceDefinition"
+    }
+
+
+PLUGIN = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: plugin}
+data:
+  SIDECAR_IMAGE: |
+    Z2hjci5pby9jbG91ZG5hdGl2ZS1wZy9wbHVnaW4tYmFybWFuLWNsb3VkLXNpZGVjYXItdG
+    VzdGluZzptYWlu
+  KEY: //79
+---
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: server}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: plugin}
+spec:
+  template:
+    spec:
+      containers:
+        - name: plugin
+          image: ghcr.io/cloudnative-pg/plugin-barman-cloud-testing:main
+          args: ["--reloader=quay.io/prometheus-operator/prometheus-config-reloader:v0.93.0", "--server-address=:9090"]
+"""
+
+
+def test_images_of_a_build_are_replaced_also_in_a_secret_and_come_from_the_mirror():
+    images = {
+        "ghcr.io/cloudnative-pg/plugin-barman-cloud-testing:main": "ghcr.io/cloudnative-pg/plugin-barman-cloud:v0.14.0",
+        "ghcr.io/cloudnative-pg/plugin-barman-cloud-sidecar-testing:main": "ghcr.io/cloudnative-pg/plugin-barman-cloud-sidecar:v0.14.0",
+    }
+    found = {
+        entry["kind"]: entry for entry in yaml.safe_load_all(fitted_text([PLUGIN], "ours", [], MIRROR, images=images))
+    }
+    container = found["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    assert container["image"] == f"{MIRROR}/cloudnative-pg/plugin-barman-cloud:v0.14.0"
+    assert container["args"] == [
+        f"--reloader={MIRROR}/prometheus-operator/prometheus-config-reloader:v0.93.0",
+        "--server-address=:9090",
+    ]
+    assert base64.b64decode(found["Secret"]["data"]["SIDECAR_IMAGE"]).decode() == (
+        f"{MIRROR}/cloudnative-pg/plugin-barman-cloud-sidecar:v0.14.0"
+    )
+    assert found["Secret"]["data"]["KEY"] == "//79"
+
+
+def test_certificates_of_others_are_left_to_them():
+    kinds = {entry["kind"] for entry in yaml.safe_load_all(fitted_text([PLUGIN], "ours", without_certificates=True))}
+    assert kinds == {"Secret", "Deployment"}
+    assert "Certificate" in {entry["kind"] for entry in yaml.safe_load_all(fitted_text([PLUGIN], "ours"))}
+
+
+def test_definitions_of_operators_that_manage_no_store_are_needed(catalogue):
+    operators = [*catalogue["operators"], {"name": "barman-cloud"}, {"name": "prometheus-operator"}]
+    more = set(required_definitions(catalogue | {"operators": operators})) - set(required_definitions(catalogue))
+    assert more == {
+        "objectstores.barmancloud.cnpg.io",
+        "podmonitors.monitoring.coreos.com",
+        "prometheusrules.monitoring.coreos.com",
+        "servicemonitors.monitoring.coreos.com",
+    }
