@@ -43,6 +43,12 @@ options:
       - Images that others take the place of, where a manifest names a build that is no release.
     type: dict
     default: {}
+  pull_policy:
+    description:
+      - When the images of its Deployments are pulled, instead of what the manifest says.
+    type: str
+    default: ""
+    choices: ["", Always, IfNotPresent, Never]
   definitions_only:
     description:
       - Whether everything but the custom resource definitions is left out.
@@ -91,6 +97,7 @@ def operator_manifests(
     mirror: str = "",
     *,
     images: dict[str, str] | None = None,
+    pull_policy: str = "",
     definitions_only: bool = False,
     without_certificates: bool = False,
 ) -> str:
@@ -107,6 +114,7 @@ def operator_manifests(
         watches or [],
         mirror,
         images=images,
+        pull_policy=pull_policy,
         definitions_only=definitions_only,
         without_certificates=without_certificates,
     )

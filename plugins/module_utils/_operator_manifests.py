@@ -75,6 +75,7 @@ def operator_manifests(
     mirror: str = "",
     *,
     images: Mapping[str, str] | None = None,
+    pull_policy: str = "",
     definitions_only: bool = False,
     without_certificates: bool = False,
 ) -> list[Manifest]:
@@ -82,7 +83,7 @@ def operator_manifests(
 
     Namespaces are left out: they, with their labels and their default deny, are the business of the role namespaces.
     Definitions come first, so that everything else finds them. `images` are put in the place of others, and with a mirror every
-    image comes from there. Certificates are left out where somebody else makes them.
+    image comes from there; a pull policy is for all their containers. Certificates are left out where somebody else makes them.
     """
     moved: list[Manifest] = []
     for document in documents:
@@ -109,6 +110,10 @@ def operator_manifests(
             _rename_images(manifest, lambda image: images.get(image, image), lambda text: images.get(text, text))
         if mirror:
             _rename_images(manifest, lambda image: mirrored(image, mirror), lambda text: _mirrored_within(text, mirror))
+        if pull_policy and manifest["kind"] == "Deployment":
+            pod = manifest["spec"]["template"]["spec"]
+            for container in [*pod["containers"], *(pod.get("initContainers") or [])]:
+                container["imagePullPolicy"] = pull_policy
         moved.append(manifest)
         if manifest["kind"] == "RoleBinding" and manifest["roleRef"]["name"] in WATCHED_ROLES:
             moved.extend(_copies(manifest, [watched for watched in watches if watched != namespace]))

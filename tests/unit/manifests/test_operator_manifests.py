@@ -196,6 +196,18 @@ def test_an_image_under_its_mirror(image, moved):
     assert mirrored(image, f"{MIRROR}/") == moved
 
 
+def test_images_are_pulled_when_it_is_said_and_else_as_released():
+    pod = {"containers": [{"name": "manager", "imagePullPolicy": "Always"}], "initContainers": [{"name": "first"}]}
+    deployment = {"kind": "Deployment", "metadata": {"name": "operator"}, "spec": {"template": {"spec": pod}}}
+    (as_released,) = operator_manifests([deployment], "ours")
+    assert as_released["spec"]["template"]["spec"] == pod
+    (told,) = operator_manifests([deployment], "ours", pull_policy="IfNotPresent")
+    changed = told["spec"]["template"]["spec"]
+    assert [one["imagePullPolicy"] for one in (*changed["containers"], *changed["initContainers"])] == [
+        "IfNotPresent"
+    ] * 2
+
+
 def test_images_come_from_the_mirror_also_those_that_the_environment_names():
     documents = [yaml.safe_load(yaml.safe_dump(document)) for document in DOCUMENTS]
     container = documents[4]["spec"]["template"]["spec"]["containers"][0]
