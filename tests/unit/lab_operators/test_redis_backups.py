@@ -102,7 +102,7 @@ def test_a_location_that_is_none_is_refused(body: Any) -> None:
         ({"backup_status": "exporting", "last_backup_time": "2026-05-01T11:30:00Z"}, True),
     ],
 )
-def test_when_a_backup_is_due(tmp_path: Path, known: dict[str, str], due: bool) -> None:  # noqa: FBT001
+def test_when_a_backup_is_due(tmp_path: Path, known: dict[str, str], due: bool) -> None:
     (tmp_path / "backups.json").write_text('{"1": ' + repr(known).replace("'", '"') + "}")
     backups = Backups(None, tmp_path, tmp_path)  # type: ignore[arg-type]
     assert backups.due(database(), NOW) is due

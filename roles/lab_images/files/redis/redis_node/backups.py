@@ -42,8 +42,8 @@ class Backups:
         #: By UID and kind; a process that ended in the middle of one leaves it failed.
         self._known: dict[str, dict[str, Any]] = stored
         for known in self._known.values():
-            for kind in RUNNING:
-                if known.get(f"{kind}_status") == RUNNING[kind]:
+            for kind, running in RUNNING.items():
+                if known.get(f"{kind}_status") == running:
                     known |= {f"{kind}_status": FAILED, f"{kind}_failure_reason": object_store.GENERAL}
         self._busy: dict[int, str] = {}
         #: When the last backup was begun, and where to.

@@ -125,24 +125,23 @@ def _prepared(
         raise ObjectStoreError(GENERAL, f"s3_ca_cert {service.authority}: {error}") from error
     connection = http.client.HTTPSConnection(endpoint.hostname, endpoint.port, timeout=TIMEOUT, context=context)
     now = datetime.now(UTC)
-    return connection, signature(location, method, endpoint.netloc, location.path(name), digest, now)
+    headers = {"host": endpoint.netloc, "x-amz-content-sha256": digest, "x-amz-date": f"{now:%Y%m%dT%H%M%SZ}"}
+    return connection, {**headers, "Authorization": authorization(location, method, location.path(name), headers)}
 
 
-def signature(location: Location, method: str, host: str, path: str, digest: str, now: datetime) -> dict[str, str]:
-    """The headers of a request (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html)."""
-    moment, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
-    headers = {"host": host, "x-amz-content-sha256": digest, "x-amz-date": moment}
+def authorization(location: Location, method: str, path: str, headers: Mapping[str, str]) -> str:
+    """The signature (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html)."""
+    moment, digest = headers["x-amz-date"], headers["x-amz-content-sha256"]
     names = ";".join(sorted(headers))
     canonical = [method, path, "", *(f"{name}:{headers[name]}" for name in sorted(headers)), "", names, digest]
-    scope = f"{day}/{location.region}/s3/aws4_request"
+    scope = f"{moment[:8]}/{location.region}/s3/aws4_request"
     hashed = hashlib.sha256("\n".join(canonical).encode()).hexdigest()
     key = b"AWS4" + location.secret_access_key.encode()
-    for part in (day, location.region, "s3", "aws4_request"):
+    for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
     signed = hmac.new(key, f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashed}".encode(), "sha256").hexdigest()
     credential = f"Credential={location.access_key_id}/{scope}"
-    authorization = f"AWS4-HMAC-SHA256 {credential}, SignedHeaders={names}, Signature={signed}"
-    return {**headers, "Authorization": authorization}
+    return f"AWS4-HMAC-SHA256 {credential}, SignedHeaders={names}, Signature={signed}"
 
 
 def _checked(response: http.client.HTTPResponse, what: str) -> None:
