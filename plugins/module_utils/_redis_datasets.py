@@ -46,7 +46,6 @@ class Api(t.Protocol):
 
     def ask(self, method: str, path: str, body: Object | None = None) -> dict[str, t.Any]:
         """The answer; RefusedError if there is none such."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ keys_before:
   type: int
   sample: 0
 keys:
-  description: How many keys are in it now; as before in check mode.
+  description: How many keys are in it now, as the cluster counts them; as before in check mode.
   returned: success
   type: int
   sample: 1204

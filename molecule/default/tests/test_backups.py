@@ -206,8 +206,8 @@ def test_a_redis_database_comes_back_as_it_was_backed_up(
     play: Play, redis: Callable[..., str], lab: dict[str, Any]
 ) -> None:
     folder = pathlib.Path(lab["kubeconfig"]).parent / "outside/object-store/buckets/azora-backups" / REDIS_CLUSTER
-    assert redis("FT.CREATE", "drill", "PREFIX", "1", "drill:", "SCHEMA", "word", "TEXT") == "OK"
-    assert redis("HSET", "drill:kept", "word", "hello") == "1"
+    assert redis("FT.CREATE", "drill", "SCHEMA", "word", "TEXT") == "OK"
+    assert redis("FT.ADD", "drill", "drill:kept", "1.0", "FIELDS", "word", "hello") == "OK"
     made = play("playbooks/backup.yml", backup_stores=["redis"])
     assert made.returncode == 0, made.stdout + made.stderr
     assert re.search(
@@ -230,7 +230,7 @@ def test_a_redis_database_comes_back_as_it_was_backed_up(
     assert redis("EXISTS", "drill:late") == "0"
     # The search index came back, too.
     assert redis("FT.SEARCH", "drill", "hello", "NOCONTENT").splitlines() == ["1", "drill:kept"]
-    assert redis("FT.DROPINDEX", "drill", "DD") == "OK"
+    assert redis("FT.DROP", "drill") == "OK"
 
 
 @pytest.fixture
