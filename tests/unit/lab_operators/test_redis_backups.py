@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gzip
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,6 +43,16 @@ def location(**changes: str) -> Location:
 
 def service(s3: S3Double) -> Service:
     return Service(s3.url, str(s3.authority))
+
+
+class Answering:
+    """Datasets of databases whose primary answers, or does not; nothing is ever sent."""
+
+    def __init__(self, keys: int | None = 0) -> None:
+        self.count = keys
+
+    def keys(self, _database: Database) -> int | None:
+        return self.count
 
 
 def database(**settings: Any) -> Database:
@@ -99,7 +110,8 @@ def test_a_location_that_is_none_is_refused(body: Any) -> None:
         ({"backup_status": "succeeded", "last_backup_time": "2026-05-01T11:00:00Z"}, True),
         ({"backup_status": "failed", "last_backup_time": "2026-05-01T11:30:00Z"}, True),
         # Whoever was to finish it is gone.
-        ({"backup_status": "exporting", "last_backup_time": "2026-05-01T11:30:00Z"}, True),
+        ({"backup_status": "exporting"}, True),
+        ({"backup_status": "exporting", "last_backup_time": "2026-05-01T10:59:00Z"}, True),
     ],
 )
 def test_when_a_backup_is_due(tmp_path: Path, known: dict[str, str], due: bool) -> None:
@@ -108,6 +120,33 @@ def test_when_a_backup_is_due(tmp_path: Path, known: dict[str, str], due: bool) 
     assert backups.due(database(), NOW) is due
     assert not backups.due(database(backup=False), NOW)
     assert backups.due(database(), NOW + timedelta(hours=1))
+
+
+def test_what_was_in_the_middle_when_the_process_ended(tmp_path: Path) -> None:
+    known = '{"1": {"backup_status": "exporting", "export_status": "exporting", "import_status": "importing"}}'
+    (tmp_path / "backups.json").write_text(known)
+    answer = Backups(Answering(), tmp_path, tmp_path).answer(database())  # type: ignore[arg-type]
+    # Nobody waits for a backup by the clock: it is made again.
+    assert (answer["backup_status"], answer["backup_failure_reason"]) == ("idle", "")
+    assert (answer["export_status"], answer["import_status"]) == ("failed", "failed")
+
+
+def test_no_backup_begins_before_the_primary_answers(tmp_path: Path) -> None:
+    stop = threading.Event()
+    datasets = Answering(keys=None)
+    backups = Backups(datasets, tmp_path, tmp_path)  # type: ignore[arg-type]
+    looked = threading.Event()
+
+    def databases() -> list[Database]:
+        looked.set()
+        return [database()]
+
+    backups.start(databases, stop)
+    assert looked.wait(10)
+    looked.clear()
+    assert looked.wait(10)
+    stop.set()
+    assert backups.answer(database()) == {}
 
 
 def test_files_of_different_moments_have_different_names() -> None:

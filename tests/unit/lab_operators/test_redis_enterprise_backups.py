@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from kubernetes_double import KubernetesDouble
+from lab_operators.reconciler import Again
 from lab_operators.redis_enterprise_backups import (
     AUTHORITY_DIRECTORY,
     cluster_backup_changes,
@@ -104,6 +105,24 @@ def test_the_cluster_learns_where_the_service_is_once() -> None:
     assert cluster_backup_changes(cluster(backup=SERVICE), rest.settings) == {}
     # A node of an earlier version has no such settings, and none are asked for.
     assert cluster_backup_changes(cluster(), {}) == {}
+
+
+def test_no_backup_is_asked_for_before_the_cluster_knows_the_service() -> None:
+    rest = ClusterDouble()
+    api, controller = running(rest, DATABASE, keys(**KEYS))
+    api.get("RedisEnterpriseCluster", "rec")["spec"]["backup"] = SERVICE
+    controller.reconcile_database("data", "session")
+    assert rest.settings["s3_url"] == "https://s3.example.org:9000"
+    assert rest.bdbs[0]["backup"] is True
+
+
+@pytest.mark.parametrize(("status", "seconds"), [("exporting", 1), ("failed", 1), ("succeeded", 30)])
+def test_the_status_is_looked_after_while_there_is_news(status: str, seconds: float) -> None:
+    rest = ClusterDouble()
+    _api, controller = running(rest, DATABASE, keys(**KEYS))
+    controller.reconcile_database("data", "session")
+    rest.bdbs[0]["backup_status"] = status
+    assert controller.reconcile_database("data", "session") == Again(seconds)
 
 
 def test_the_nodes_have_the_authority_as_a_file_and_no_more_than_that() -> None:

@@ -98,5 +98,10 @@ def backup_information(bdb: Manifest) -> Manifest | None:
     return {field: bdb[attribute] for field, attribute in INFORMATION.items() if bdb.get(attribute) is not None}
 
 
+def is_backing_up(bdb: Manifest) -> bool:
+    """Whether there will be news of its backup soon: one is made, or one that failed will be tried again."""
+    return bool(bdb.get("backup")) and bdb.get("backup_status") != "succeeded"
+
+
 def _service(cluster: Manifest) -> Manifest:
     return (cluster["spec"].get("backup") or {}).get("s3") or {}

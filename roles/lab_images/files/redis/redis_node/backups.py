@@ -39,12 +39,14 @@ class Backups:
         self._scratch = scratch
         self._lock = threading.RLock()
         stored = json.loads(self._file.read_text(encoding="utf-8")) if self._file.exists() else {}
-        #: By UID and kind; a process that ended in the middle of one leaves it failed.
+        #: By UID. Whoever waits for what was in the middle when a process ended is told; a backup is due again.
         self._known: dict[str, dict[str, Any]] = stored
         for known in self._known.values():
             for kind, running in RUNNING.items():
                 if known.get(f"{kind}_status") == running:
-                    known |= {f"{kind}_status": FAILED, f"{kind}_failure_reason": object_store.GENERAL}
+                    ended = "idle" if kind == BACKUP else FAILED
+                    reason = "" if kind == BACKUP else object_store.GENERAL
+                    known |= {f"{kind}_status": ended, f"{kind}_failure_reason": reason}
         self._busy: dict[int, str] = {}
         #: When the last backup was begun, and where to.
         self._tried: dict[int, tuple[float, Mapping[str, Any] | None]] = {}
@@ -114,6 +116,9 @@ class Backups:
             self._save()
 
     def _begin_backup(self, database: Database) -> None:
+        if self._datasets.keys(database) is None:
+            # Its primary starts, or changes.
+            return
         self._tried[database.uid] = time.monotonic(), database.backup_location
         try:
             location = Location.from_request(database.backup_location)
