@@ -23,6 +23,7 @@ options:
     description:
       - Settings that are not in the catalogue, from the variables of the role azora.platform.redis.
       - V(image), V(storage_size), V(storage_class), V(resources), V(license_secret_name), V(cluster_settings), V(database_settings).
+      - For stores with a key C(backup) also V(backup), a dictionary with V(interval), V(region) and V(has_ca).
     type: dict
     required: true
 """

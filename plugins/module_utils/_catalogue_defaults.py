@@ -125,10 +125,11 @@ def filled_store(store: Mapping[str, Any]) -> dict[str, Any]:
     if kind in CLIENT_PORT:
         filled.setdefault("port", CLIENT_PORT[kind])
     filled["external"] = []
-    if kind == POSTGRESQL:
+    if kind in (POSTGRESQL, REDIS):
         filled["backup"] = _filled_backup(filled.get("backup"))
         if filled["backup"]:
             filled["external"].append({"name": "backups", **{key: filled["backup"][key] for key in ("port", "cidrs")}})
+    if kind == POSTGRESQL:
         filled["databases"] = [
             merged({"owner": database.get("name"), "extensions": []}, database)
             for database in filled.get("databases", [])

@@ -254,26 +254,44 @@ MONITORING = Record(
     "{namespace: monitoring}",
 )
 
+_BACKUP_PLACE: dict[str, Key] = {
+    "destination": Key(
+        Text(
+            "a bucket, with a path or without, such as s3://backups/azora",
+            re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?"),
+            1024,
+        ),
+        required=True,
+    ),
+    "cidrs": Key(ListOf(Cidr(), distinct=True)),
+}
+_BACKUP_EXAMPLE = "{destination: s3://backups/azora, endpoint: https://s3.example.org}"
+_S3_HOST = r"[A-Za-z0-9.-]+(:[1-9][0-9]{0,4})?/?"
 BACKUP = Record(
     {
-        "destination": Key(
-            Text(
-                "a bucket, with a path or without, such as s3://backups/azora",
-                re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?"),
-                1024,
-            ),
-            required=True,
-        ),
+        **_BACKUP_PLACE,
         "endpoint": Key(
             Text(
                 "the URL of an S3 service such as https://s3.example.org:9000",
-                re.compile(r"https?://[A-Za-z0-9.-]+(:[1-9][0-9]{0,4})?/?"),
+                re.compile(rf"https?://{_S3_HOST}"),
                 1024,
             )
         ),
-        "cidrs": Key(ListOf(Cidr(), distinct=True)),
     },
-    "{destination: s3://backups/azora, endpoint: https://s3.example.org}",
+    _BACKUP_EXAMPLE,
+)
+REDIS_BACKUP = Record(
+    {
+        **_BACKUP_PLACE,
+        "endpoint": Key(
+            Text(
+                "the URL of an S3 service such as https://s3.example.org:9000; Redis Enterprise speaks TLS with it, hence https",
+                re.compile(rf"https://{_S3_HOST}"),
+                1024,
+            )
+        ),
+    },
+    _BACKUP_EXAMPLE,
 )
 
 _STORE: dict[str, Key] = {
@@ -345,7 +363,10 @@ _STORES = {
         {**_STORE, "port": Key(Whole(5432, 5432, "CloudNativePG's port"))}
         | {"databases": Key(ListOf(_POSTGRES_DATABASE, named=True, least=1), required=True), "backup": Key(BACKUP)}
     ),
-    REDIS: Record({**_STORE, "databases": Key(ListOf(_REDIS_DATABASE, named=True, least=1), required=True)}),
+    REDIS: Record(
+        {**_STORE, "databases": Key(ListOf(_REDIS_DATABASE, named=True, least=1), required=True)}
+        | {"backup": Key(REDIS_BACKUP)}
+    ),
     KAFKA: Record(
         {**_STORE, "port": Key(Whole(9092, 65535, "a port of a Kafka listener"))}
         | {"topics": Key(ListOf(_TOPIC, named=True))}

@@ -169,7 +169,7 @@ def _verified(end: Mapping[str, Any]) -> dict[str, Any]:
         "listens": [dict(listen) for listen in _listens(end)],
     }
     if store:
-        return found | {"backed_up": bool(end.get("backup"))}
+        return found | {"product": end["kind"], "backed_up": bool(end.get("backup"))}
     found |= {"image": end["image"], "disruption_budget": True, "autoscaled": end["autoscaling"]["enabled"]}
     if end["autoscaling"]["enabled"]:
         found["replicas"] = end["autoscaling"]["min_replicas"]

@@ -11,9 +11,10 @@ connection of the pool.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -166,6 +167,28 @@ class KubernetesClient:
                 connection.close()
         except Exception as error:
             raise KubernetesError(f"exec in pod {namespace}/{pod}: {_sentence(error)}") from error
+        finally:
+            own.close()  # type: ignore[no-untyped-call]
+
+    @contextlib.contextmanager
+    def tunnel(self, namespace: str, pod: str, port: int) -> Iterator[Any]:
+        """A socket to a port of a pod: through the API server, as kubectl port-forward does it, hence past every network policy."""
+        from kubernetes.client import ApiClient, CoreV1Api  # noqa: PLC0415
+        from kubernetes.stream import portforward  # noqa: PLC0415
+
+        # portforward() swaps a method of the client it is given, so each call needs one of its own.
+        own = ApiClient(configuration=self._client.configuration)
+        own.default_headers.update(self._client.client.default_headers)
+        try:
+            connect = CoreV1Api(own).connect_get_namespaced_pod_portforward
+            try:
+                forward = portforward(connect, pod, namespace, ports=str(port))
+            except Exception as error:
+                raise KubernetesError(f"port {port} of pod {namespace}/{pod}: {_sentence(error)}") from error
+            try:
+                yield forward.socket(port)
+            finally:
+                forward.close()
         finally:
             own.close()  # type: ignore[no-untyped-call]
 

@@ -254,6 +254,8 @@ def _store_flows(store: Mapping[str, Any], pods: Pods, cluster: Cluster) -> Iter
         rigger = _redis_rigger(store)
         yield Flow(pods, pods, ())
         yield Flow(rigger, pods, REDIS_MANAGEMENT_PORTS)
+        for external in store["external"]:
+            yield Flow(pods, _outside(cluster, external["cidrs"]), (external["port"],))
         yield from _to_api_server(pods, cluster)
         yield from _to_api_server(rigger, cluster)
     elif store["kind"] == KAFKA:

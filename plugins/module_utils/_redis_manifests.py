@@ -19,6 +19,7 @@ from ansible_collections.azora.platform.plugins.module_utils._manifests import (
     platform_labels,
     without_empty,
 )
+from ansible_collections.azora.platform.plugins.module_utils._redis_backups import cluster_backup, database_backup
 
 CLUSTER_API_VERSION = "app.redislabs.com/v1"
 DATABASE_API_VERSION = "app.redislabs.com/v1alpha1"
@@ -74,6 +75,7 @@ def _cluster(
         # A database's Service carries the database's own name, and Service, policy and pod agree on the port.
         "servicesRiggerSpec": {"databaseServiceType": "cluster_ip,headless", "serviceNaming": "bdb_name"},
         "licenseSecretName": settings.get("license_secret_name"),
+        "backup": cluster_backup(store, settings["backup"]) if store["backup"] else None,
     }
     if settings.get("image"):
         repository, tag = settings["image"].rsplit(":", 1)
@@ -116,6 +118,8 @@ def _database(
     if int(store["replicas"]) > 1:
         # The Service selects all nodes, so each of them has to serve it.
         spec["proxyPolicy"] = "all-nodes"
+    if store["backup"]:
+        spec["backup"] = database_backup(store, database, settings["backup"])
     if version:
         spec["redisVersion"] = version
     if database["modules"] and version and int(version.split(".")[0]) < MODULES_ARE_BUILT_IN:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._backup_truth import RecoveryWindow
 from ansible_collections.azora.platform.plugins.module_utils._probe_specification import differences
+from ansible_collections.azora.platform.plugins.module_utils._redis_backup_truth import RecoveryPoints
 from ansible_collections.azora.platform.plugins.module_utils._verdict import Evidence, Verdict
 from ansible_collections.azora.platform.plugins.module_utils._verification_findings import answered
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import (
@@ -82,7 +83,7 @@ def workload_result(
     evidence: Evidence,
     counted: Counted,
     *,
-    window: RecoveryWindow | None = None,
+    window: RecoveryWindow | RecoveryPoints | None = None,
 ) -> dict[str, Any]:
     """One workload with each of its pods."""
     return {
@@ -96,8 +97,12 @@ def workload_result(
             {key: seen[key] for key in ("server", "protocol", "outcome", "ms")}
             for seen in evidence.dns.get(workload.identity, [])
         ],
-        "recovery": {**dataclasses.asdict(window), "sentence": window.sentence} if window else None,
+        "recovery": _recovery_result(window) if window else None,
     }
+
+
+def _recovery_result(window: RecoveryWindow | RecoveryPoints) -> dict[str, Any]:
+    return {**dataclasses.asdict(window), "last_backup": window.last_backup, "sentence": window.sentence}
 
 
 def _pod_result(workload: Workload, pod: Pod, report: Any, counted: Counted) -> dict[str, Any]:

@@ -88,9 +88,9 @@ RULES = (
         "backups",
         "StoresCanBeRecovered",
         "Stores that should be backed up can be recovered",
-        "The write-ahead log of a PostgreSQL cluster does not arrive in its object store, or its last backup failed. The message has the"
-        " operator's reason: often a key or an address of the object store, or a policy on the way there. Until it is mended, the log fills"
-        " the cluster's own volume.",
+        "The write-ahead log of a PostgreSQL cluster does not arrive in its object store, or the last backup of a store failed. The message"
+        " has the operator's reason: often a key or an address of the object store, or a policy on the way there. Until it is mended, the log"
+        " fills a PostgreSQL cluster's own volume.",
     ),
     Rule(
         "contradiction",

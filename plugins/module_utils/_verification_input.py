@@ -43,6 +43,8 @@ class Workload:
     has_budget: bool = False
     autoscaled: bool = False
     backed_up: bool = False
+    # Of a store: postgresql, redis or kafka.
+    product: str = "postgresql"
 
     @property
     def identity(self) -> str:
@@ -123,6 +125,7 @@ def _workload(entry: Mapping[str, Any], where: str) -> Workload:
         has_budget=bool(entry.get("disruption_budget")),
         autoscaled=bool(entry.get("autoscaled")),
         backed_up=bool(entry.get("backed_up")),
+        product=str(entry.get("product") or "postgresql"),
     )
 
 

@@ -53,7 +53,8 @@ options:
       - The workloads, as the filter P(azora.platform.verification_workloads#filter) derives them from the catalogue.
       - Each is a dictionary with C(name), C(namespace), C(selector) (pod labels), C(replicas) and, where they apply, C(kind)
         (V(deployment) or V(store)), C(max_replicas), C(container), C(image), C(disruption_budget) and C(autoscaled) (whether it
-        should have one), C(backed_up) (whether the CloudNativePG Cluster of this name should be), C(probes) and C(listens).
+        should have one), C(product) (V(postgresql), V(redis) or V(kafka)), C(backed_up) (whether the cluster of this name should be),
+        C(probes) and C(listens).
       - A workload is called C(namespace/name) in O(connections).
       - C(probes) has C(liveness), C(readiness) and C(startup), each with C(path), C(port) (a number or a name from C(listens)), C(scheme),
         C(initial_delay_seconds), C(period_seconds), C(timeout_seconds), C(success_threshold) and C(failure_threshold). What is left
@@ -85,7 +86,8 @@ options:
       - V(workloads) looks at what stands around the pods of a Deployment, that is its rollout, images, the endpoints of its Services, its
         spread over nodes, its disruption budget and autoscaler, and whether a pod restarted meanwhile.
       - V(backups) looks at the CloudNativePG Clusters that should be backed up, whether their write-ahead log arrives in the object store,
-        whether the last backup failed, and since when they can be recovered.
+        whether the last backup failed, and since when they can be recovered; and at the Redis databases, whether their last backup failed
+        or is overdue, and of when it is.
       - V(policies) judges the live policies as M(azora.platform.reachability_info) does. Where packets are sent, a contradiction between
         the two is a mismatch of its own; in check mode and without V(connectivity), the policies are compared with the declaration.
       - It needs the right to list pods, namespaces and policies in the whole cluster; a user without it gets a remark.
@@ -328,8 +330,9 @@ workloads:
         - {server: 10.129.0.10, protocol: TCP, outcome: open, ms: 1.9}
     recovery:
       description:
-        - Of a store that is backed up, to which moments it can be recovered, as its object store's operator says. Nothing of other workloads,
-          and where that could not be seen.
+        - Of a store that is backed up, to which moments it can be recovered, as its operator says. Nothing of other workloads, and where that
+          could not be seen.
+        - Of a Redis cluster, C(databases) has the moment of each database's last backup, and C(since) is nothing.
       returned: always
       type: dict
       sample:

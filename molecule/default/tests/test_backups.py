@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""PostgreSQL's log and backups arrive in the object store, and a sentence tells when they do not."""
+"""Backups of PostgreSQL and Redis arrive in the object store and can be restored, and a sentence tells when they do not."""
 
 from __future__ import annotations
 
@@ -163,3 +163,93 @@ def test_a_wrong_key_is_said_and_heals(play: Play, ask: Ask, custom: kubernetes.
     assert healed.returncode == 0, healed.stdout + healed.stderr
     assert conditions(custom)["ContinuousArchiving"]["status"] == "True"
     assert re.search(rf"{NAMESPACE}/{CLUSTER} can be recovered to any moment since 20[0-9-]+T[0-9:]+Z", healed.stdout)
+
+
+REDIS_NAMESPACE, REDIS_CLUSTER, REDIS_DATABASE = "azora-redis", "rec", "analytics"
+REDIS_KEYS = f"{REDIS_CLUSTER}-backups"
+
+
+def test_every_redis_database_is_backed_up_by_the_clock(custom: kubernetes.client.CustomObjectsApi) -> None:
+    def all_made() -> bool:
+        databases = ("app.redislabs.com", "v1alpha1", REDIS_NAMESPACE, "redisenterprisedatabases")
+        found = [
+            one["status"].get("backupInfo") or {} for one in custom.list_namespaced_custom_object(*databases)["items"]
+        ]
+        return bool(found) and all(one.get("backupStatus") == "succeeded" and one["lastBackupTime"] for one in found)
+
+    wait_for("backups of all Redis databases", all_made)
+
+
+@pytest.fixture
+def redis(core: kubernetes.client.CoreV1Api) -> Callable[..., str]:
+    """One command in the database, through its Service; what was printed."""
+    secret = core.read_namespaced_secret(f"redb-{REDIS_DATABASE}", REDIS_NAMESPACE).data
+    password, port = (base64.b64decode(secret[key]).decode() for key in ("password", "port"))
+    client = ["redis-cli", "-h", f"{REDIS_DATABASE}.{REDIS_NAMESPACE}", "-p", port]
+
+    def run(*words: str) -> str:
+        answer: str = kubernetes.stream.stream(
+            core.connect_get_namespaced_pod_exec,
+            f"{REDIS_CLUSTER}-0",
+            REDIS_NAMESPACE,
+            command=["env", f"REDISCLI_AUTH={password}", *client, *words],
+            container="redis-enterprise-node",
+            stderr=True,
+            stdout=True,
+        )
+        return answer.strip()
+
+    return run
+
+
+def test_a_redis_database_comes_back_as_it_was_backed_up(
+    play: Play, redis: Callable[..., str], lab: dict[str, Any]
+) -> None:
+    folder = pathlib.Path(lab["kubeconfig"]).parent / "outside/object-store/buckets/azora-backups" / REDIS_CLUSTER
+    assert redis("FT.CREATE", "drill", "SCHEMA", "word", "TEXT") == "OK"
+    assert redis("FT.ADD", "drill", "drill:kept", "1.0", "FIELDS", "word", "hello") == "OK"
+    made = play("playbooks/backup.yml", backup_stores=["redis"])
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert re.search(
+        rf"{REDIS_DATABASE}: as of 20[0-9-]+T[0-9:]+Z, in s3://azora-backups/{REDIS_CLUSTER}/{REDIS_DATABASE}\.",
+        " ".join(made.stdout.split()),
+    ), made.stdout
+    newest = max((folder / REDIS_DATABASE).iterdir(), key=lambda file: file.stat().st_mtime)
+
+    assert redis("FLUSHALL") == "OK"
+    assert redis("SET", "drill:late", "yes") == "OK"
+    given = {"restore_store": "redis", "restore_database": REDIS_DATABASE, "restore_files": [newest.name]}
+    refused = play("playbooks/restore.yml", **given)
+    assert refused.returncode != 0
+    assert "keys, and an import would replace them" in " ".join(refused.stdout.split()), refused.stdout
+    assert redis("GET", "drill:late") == "yes"
+
+    restored = play("playbooks/restore.yml", **given, restore_overwrite=REDIS_DATABASE)
+    assert restored.returncode == 0, restored.stdout + restored.stderr
+    assert redis("HGET", "drill:kept", "word") == "hello"
+    assert redis("EXISTS", "drill:late") == "0"
+    # The search index came back, too.
+    assert redis("FT.SEARCH", "drill", "hello", "NOCONTENT").splitlines() == ["1", "drill:kept"]
+    assert redis("FT.DROP", "drill") == "OK"
+
+
+@pytest.fixture
+def wrong_redis_key(core: kubernetes.client.CoreV1Api) -> Iterator[None]:
+    right = core.read_namespaced_secret(REDIS_KEYS, REDIS_NAMESPACE).data["AWS_SECRET_ACCESS_KEY"]
+
+    def write(value: str) -> None:
+        core.patch_namespaced_secret(REDIS_KEYS, REDIS_NAMESPACE, {"data": {"AWS_SECRET_ACCESS_KEY": value}})
+
+    write(base64.b64encode(b"mistyped").decode())
+    yield
+    write(right)
+
+
+@pytest.mark.usefixtures("wrong_redis_key")
+def test_a_wrong_key_for_redis_is_said(play: Play) -> None:
+    made = play("playbooks/backup.yml", backup_stores=["redis"])
+    assert made.returncode != 0
+    assert re.search(
+        rf"The export of {REDIS_NAMESPACE}/[a-z-]+ failed \(no-permission: the object store refuses the keys\)",
+        " ".join(made.stdout.split()),
+    ), made.stdout

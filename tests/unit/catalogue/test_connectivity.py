@@ -129,7 +129,9 @@ def test_only_a_store_that_is_backed_up_reaches_the_object_store(catalogue: dict
         return [row["source"] for row in rows if row["kind"] == "external" and row["allowed"]]
 
     assert reaching(catalogue) == []
-    assert reaching(backed_up) == ["azora-data/pg"]
+    assert reaching(backed_up) == ["azora-data/pg", "azora-redis/rec"]
+    without_redis = render({"catalogue_backup": backup, "catalogue_redis_backup": False})
+    assert reaching(_catalogue.normalised(without_redis)) == ["azora-data/pg"]
 
 
 def test_external_endpoint_by_name_only(catalogue: dict[str, Any], render: Any) -> None:

@@ -503,18 +503,21 @@ def test_a_store_reaches_its_backups_and_nothing_else_outside(
     render: Any, cluster: dict[str, Any], endpoint: str | None, port: int
 ) -> None:
     backup = {"destination": "s3://backups", "endpoint": endpoint, "cidrs": ["198.51.100.0/24"]}
-    backed_up = _catalogue.normalised(render({"catalogue_backup": backup}))
+    with_tls = port != 80
+    given = {"catalogue_backup": backup, "catalogue_redis_backup": with_tls}
+    backed_up = _catalogue.normalised(render(given))
     policies = _network_policies.network_policies(backed_up, cluster)
-    rules = named(policies, "azora-data", "pg-egress")["spec"]["egress"]
-    outside = [
-        rule
-        for rule in rules
-        if any("ipBlock" in peer and peer["ipBlock"]["cidr"].startswith("198.") for peer in rule["to"])
-    ]
-    assert [rule["ports"] for rule in outside] == [[{"protocol": "TCP", "port": port}]]
     service = End("198.51.100.10")
-    assert allowed(policies, PODS["azora-data/pg"], service, port, "TCP")
-    assert not allowed(policies, PODS["azora-data/pg"], End("203.0.113.1"), port, "TCP")
+    for namespace, store in (("azora-data", "pg"), *([("azora-redis", "rec")] if with_tls else [])):
+        rules = named(policies, namespace, f"{store}-egress")["spec"]["egress"]
+        outside = [
+            rule
+            for rule in rules
+            if any("ipBlock" in peer and peer["ipBlock"]["cidr"].startswith("198.") for peer in rule["to"])
+        ]
+        assert [rule["ports"] for rule in outside] == [[{"protocol": "TCP", "port": port}]]
+        assert allowed(policies, PODS[f"{namespace}/{store}"], service, port, "TCP")
+        assert not allowed(policies, PODS[f"{namespace}/{store}"], End("203.0.113.1"), port, "TCP")
     for other in ("azora-data/bus", "default/user"):
         assert not allowed(policies, PODS[other], service, port, "TCP")
 

@@ -65,6 +65,13 @@ class ClusterDouble:
         self.node_count = 1
         self.silent_nodes: set[int] = set()
         self.calls: list[tuple[str, Any]] = []
+        self.settings: dict[str, Any] = {}
+
+    def cluster(self) -> dict[str, Any]:
+        return self.settings
+
+    def change_cluster(self, request: dict[str, Any]) -> None:
+        self.settings.update(request)
 
     def set_license(self, text: str) -> dict[str, Any]:
         if self.refusal:
@@ -500,7 +507,7 @@ def test_the_search_module_comes_with_redis_8(
     assert [module["module_name"] for module in request["module_list"]] == expected
 
 
-@pytest.mark.parametrize("field", ["backup", "replicaSources", "isRof", "rolesPermissions"])
+@pytest.mark.parametrize("field", ["replicaSources", "isRof", "rolesPermissions"])
 def test_what_the_node_cannot_do_is_not_passed_over(field: str) -> None:
     assert any(field in mistake for mistake in database_mistakes(database(**{field: {"x": 1}})))
 

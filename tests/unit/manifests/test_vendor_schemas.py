@@ -108,6 +108,8 @@ FULL = {
         "redis_storage_class": "fast",
         "redis_image": "registry.example/redis:1",
         "redis_license_secret_name": "x",
+        "redis_backup_ca": "-----BEGIN",
+        "redis_backup_region": "eu-central-1",
     },
 }
 RENDER = {"postgres": postgres_manifests, "kafka": kafka_manifests, "redis": redis_manifests}
@@ -129,6 +131,7 @@ def rendered(role, catalogues, settings):
 def catalogues(platform, catalogue, azora):
     given = copy.deepcopy(platform)
     given["stores"][0]["backup"] = {"destination": "s3://shop/pg", "endpoint": "https://s3.example.org:9000"}
+    given["stores"][1]["backup"] = {"destination": "s3://shop/redis", "endpoint": "https://s3.example.org:9000"}
     return [catalogue, azora, _catalogue.normalised(given)]
 
 
@@ -144,12 +147,12 @@ def test_resources_pass_the_vendors_schema(role, vendors, catalogues, settings):
     assert found == []
 
 
-def test_resources_of_redis_pass_the_schema_of_the_stand_in(catalogue, azora, settings):
+def test_resources_of_redis_pass_the_schema_of_the_stand_in(catalogues, settings):
     definitions = definitions_in(STAND_INS) if STAND_INS.is_dir() else {}
     if ("app.redislabs.com/v1", "RedisEnterpriseCluster") not in definitions:
         pytest.skip("no definitions of Redis Enterprise are here")
     found = []
-    for manifest in rendered("redis", [catalogue, azora], settings):
+    for manifest in rendered("redis", catalogues, settings):
         found += mistakes(manifest, definitions[manifest["apiVersion"], manifest["kind"]])
     assert found == []
 

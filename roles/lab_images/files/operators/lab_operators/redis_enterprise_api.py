@@ -39,6 +39,12 @@ class ClusterApi:
             "Accept": "application/json",
         }
 
+    def cluster(self) -> Answer:
+        return self._request("GET", "/v1/cluster")
+
+    def change_cluster(self, request: Answer) -> Answer:
+        return self._request("PUT", "/v1/cluster", request)
+
     def license(self) -> Answer:
         return self._request("GET", "/v1/license")
 

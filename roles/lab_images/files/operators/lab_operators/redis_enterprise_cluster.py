@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab_operators.quantities import quantity
+from lab_operators.redis_enterprise_backups import authority_mounts, authority_volumes, cluster_backup_mistakes
 
 Manifest = dict[str, Any]
 
@@ -97,12 +98,13 @@ def cluster_mistakes(cluster: Manifest, stateful_set: Manifest | None, licence: 
         mistakes.append(f"spec.nodes: {nodes} nodes were asked for; this stand-in runs 1 or 3")
     elif nodes < present:
         mistakes.append(f"spec.nodes: a cluster of {present} nodes cannot get fewer; {nodes} were asked for")
-    for field in ("license", "activeActive", "backup", "rackAwarenessNodeLabel"):
+    for field in ("license", "activeActive", "rackAwarenessNodeLabel"):
         if spec.get(field):
             mistakes.append(f"spec.{field}: this stand-in does not support it")
     if licence is None:
         secret = spec["licenseSecretName"]
         mistakes.append(f"spec.licenseSecretName: there is no Secret {secret} with the key license")
+    mistakes += cluster_backup_mistakes(cluster)
     persistent = spec.get("persistentSpec") or {}
     if persistent.get("volumeSize") and quantity(persistent["volumeSize"]) is None:
         mistakes.append(f"spec.persistentSpec.volumeSize: {persistent['volumeSize']!r} is not a quantity such as 10Gi")
@@ -279,6 +281,7 @@ def _stateful_set(cluster: Manifest, settings: ClusterSettings, certificate_chec
             {"name": "runtime", "emptyDir": {}},
             {"name": "credentials", "secret": {"secretName": credentials_secret_name(cluster)}},
             {"name": "certificates", "secret": {"secretName": certificate_secret_name(cluster)}},
+            *authority_volumes(cluster),
             *([] if claims else [{"name": VOLUME, "emptyDir": {}}]),
         ],
         "affinity": {"podAntiAffinity": spec.get("podAntiAffinity") or _apart(cluster)},
@@ -363,6 +366,7 @@ def _container(cluster: Manifest, settings: ClusterSettings) -> Manifest:
             {"name": "runtime", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
             {"name": "credentials", "mountPath": "/etc/redis-node/credentials", "readOnly": True},
             {"name": "certificates", "mountPath": "/etc/redis-node/certificates", "readOnly": True},
+            *authority_mounts(cluster),
         ],
     }
 

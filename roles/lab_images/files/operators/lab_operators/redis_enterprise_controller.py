@@ -14,6 +14,13 @@ from lab_operators.certificates import KeyPair, expires_within, names_of, new_au
 from lab_operators.kubernetes_api import PODS, SECRETS, SERVICES, STATEFUL_SETS, KubernetesApi, ResourceKind
 from lab_operators.reconciler import GONE, Again
 from lab_operators.redis_enterprise_api import ClusterApi, ClusterUnreachableError, RequestRefusedError
+from lab_operators.redis_enterprise_backups import (
+    ACCESS_KEY,
+    SECRET_KEY,
+    cluster_backup_changes,
+    is_backing_up,
+    keys_secret_name,
+)
 from lab_operators.redis_enterprise_cluster import (
     CLUSTER_FINALIZER,
     CLUSTER_VERSION,
@@ -119,6 +126,7 @@ class RedisEnterpriseController:
                     sentence = f"Invalid: spec.licenseSecretName: {error}"
                     self._patch_status(CLUSTERS, cluster, {"state": "Invalid", "specStatus": sentence})
                     return SETTLED
+            self._ensure_backup_service(cluster, rest)
         except (ClusterUnreachableError, RequestRefusedError) as error:
             logger.debug("cluster %s/%s: %s", namespace, name, error)
         state = cluster_state(
@@ -204,7 +212,15 @@ class RedisEnterpriseController:
     def _serve_database(self, database: Manifest, cluster: Manifest) -> Again:
         cluster_called = cluster["metadata"]["name"]
         rest = self._cluster_api(cluster)
-        request = database_request(database, self._ensure_password(database))
+        backup_keys = self._backup_keys(database)
+        if backup_keys is None:
+            reason = f"the Secret {keys_secret_name(database)} needs the keys {ACCESS_KEY} and {SECRET_KEY}"
+            self._patch_status(DATABASES, database, pending_status(database, cluster_called, reason))
+            return SOON
+        if backup_keys:
+            # Before anything is sent there.
+            self._ensure_backup_service(cluster, rest)
+        request = database_request(database, self._ensure_password(database), backup_keys)
         current = _found(database, rest.databases())
         try:
             if current is None:
@@ -221,7 +237,9 @@ class RedisEnterpriseController:
         self._ensure_secret_values(database, secret_values(database, current["port"], rigger))
         status = served_status(database, cluster_called, current)
         self._patch_status(DATABASES, database, status)
-        return SETTLED if status["status"] == "active" else Again(0.5)
+        if status["status"] != "active":
+            return Again(0.5)
+        return SOON if is_backing_up(current) else SETTLED
 
     def _delete_database(self, database: Manifest, cluster: Manifest | None) -> Again | None:
         if DATABASE_FINALIZER not in (database["metadata"].get("finalizers") or []):
@@ -251,6 +269,21 @@ class RedisEnterpriseController:
             values["password"] = new_password()
             self._api.patch(SECRETS, namespace, name, {"data": encoded({"password": values["password"]})})
         return values["password"]
+
+    @staticmethod
+    def _ensure_backup_service(cluster: Manifest, rest: ClusterApi) -> None:
+        if missing := cluster_backup_changes(cluster, rest.cluster()):
+            rest.change_cluster(missing)
+            logger.info("changed %s of cluster %s", ", ".join(sorted(missing)), cluster["metadata"]["name"])
+
+    def _backup_keys(self, database: Manifest) -> dict[str, str] | None:
+        """What opens the object store; empty if nothing is to be backed up, None if it is not there."""
+        name = keys_secret_name(database)
+        if name is None:
+            return {}
+        secret = self._api.read(SECRETS, database["metadata"]["namespace"], name)
+        values = decoded(secret) if secret else {}
+        return values if values.get(ACCESS_KEY) and values.get(SECRET_KEY) else None
 
     def _ensure_secret_values(self, database: Manifest, values: dict[str, str]) -> None:
         namespace, name = database["metadata"]["namespace"], secret_name(database)

@@ -8,6 +8,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from lab_operators.redis_enterprise_backups import (
+    backup_information,
+    database_backup_mistakes,
+    database_backup_request,
+)
 from lab_operators.redis_enterprise_cluster import node_labels, owner_reference
 
 Manifest = dict[str, Any]
@@ -33,7 +38,6 @@ PERSISTENCE: dict[str, Manifest] = {
 #: Settings that change what a client sees and that the node cannot give.
 UNSUPPORTED = (
     "activeActive",
-    "backup",
     "clientAuthenticationCertificates",
     "isRof",
     "replicaSources",
@@ -66,6 +70,7 @@ def database_mistakes(database: Manifest) -> list[str]:
     """What the spec asks for and this operator cannot give, one sentence each."""
     spec = database["spec"]
     mistakes = [f"spec.{field}: this stand-in does not support it" for field in UNSUPPORTED if spec.get(field)]
+    mistakes += database_backup_mistakes(database)
     if spec.get("ossCluster"):
         mistakes.append("spec.ossCluster: this stand-in does not support it")
     if spec.get("defaultUser") is False:
@@ -85,8 +90,8 @@ def database_mistakes(database: Manifest) -> list[str]:
     return mistakes
 
 
-def database_request(database: Manifest, password: str) -> Manifest:
-    """What the REST API is asked for."""
+def database_request(database: Manifest, password: str, backup_keys: dict[str, str] | None = None) -> Manifest:
+    """What the REST API is asked for; `backup_keys` are those of the object store."""
     spec = database["spec"]
     modules = [module["name"] for module in spec.get("modulesList") or []]
     if "search" not in modules and _has_bundled_modules(spec.get("redisVersion")):
@@ -104,6 +109,7 @@ def database_request(database: Manifest, password: str) -> Manifest:
         "shards_count": spec.get("shardCount", 1),
         "replication": spec.get("replication", False),
         "module_list": [{"module_name": name} for name in modules],
+        **database_backup_request(database, backup_keys or {}),
     }
     if spec.get("databasePort"):
         request["port"] = spec["databasePort"]
@@ -206,7 +212,7 @@ def served_status(database: Manifest, cluster: str, bdb: Manifest) -> Manifest:
     namespace = database["metadata"]["namespace"]
     host = f"redis-{bdb['port']}.{cluster}.{namespace}.svc.cluster.local"
     requested = database["spec"].get("redisVersion")
-    state = "active" if bdb["status"] == "active" else "pending"
+    state = bdb["status"] if bdb["status"] in ("active", "import-pending") else "pending"
     return {
         "status": state,
         "specStatus": "Valid",
@@ -218,6 +224,8 @@ def served_status(database: Manifest, cluster: str, bdb: Manifest) -> Manifest:
         "internalEndpoints": [{"host": host, "port": bdb["port"]}],
         "shardStatuses": {state: bdb["shards_count"] * (2 if bdb.get("replication") else 1)},
         "lastActionStatus": "completed",
+        # None takes it out again.
+        "backupInfo": backup_information(bdb),
     }
 
 

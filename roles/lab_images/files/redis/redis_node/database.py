@@ -63,6 +63,9 @@ class Database:
     shards_count: int = 1
     replication: bool = False
     module_list: tuple[str, ...] = ()
+    backup: bool = False
+    backup_interval: int = 86400
+    backup_location: Mapping[str, Any] | None = field(default=None, repr=False)
     #: Numbers of the nodes that hold it, the one that was primary at first in front. Not a setting of the API's.
     copies: tuple[int, ...] = (FIRST,)
 
@@ -160,6 +163,11 @@ class Database:
                 f"tls_mode {self.tls_mode!r}: enabled, disabled or replica_ssl",
             ),
             (self.shards_count < 1, "invalid_shards_count", f"shards_count {self.shards_count}: at least 1"),
+            (
+                self.backup and self.backup_interval < 1,
+                "missing_backup_interval",
+                f"backup_interval {self.backup_interval}: at least one second",
+            ),
         )
         for wrong, code, description in mistakes:
             if wrong:

@@ -16,9 +16,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from redis_node.backups import BACKUP, EXPORT, IMPORT, Backups
 from redis_node.database import PORTS, SEARCH, Database, RequestError
+from redis_node.datasets import Datasets
 from redis_node.members import FIRST
 from redis_node.node import Node
+from redis_node.object_store import Location, Service
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +48,16 @@ class FirstNode:
         databases = [Database.from_file(database) for database in stored.get("databases", [])]
         self._databases: dict[int, Database] = {database.uid: database for database in databases}
         self._heard: dict[int, float] = {}
+        self._datasets = Datasets(node)
+        self.backups = Backups(self._datasets, self.settings.data, self.settings.runtime)
+        self.backups.service = Service(stored.get("s3_url", ""), stored.get("s3_ca_cert", ""))
         self._configure()
 
     def start(self) -> None:
         with self._lock:
             self._save()
         self.node.start()
+        self.backups.start(self._all, self.node.stopping)
 
     def configuration(self, asking: int) -> dict[str, Any]:
         """What another node has to know."""
@@ -60,7 +67,48 @@ class FirstNode:
             return {"databases": databases, "sentinel_password": self._sentinel_password}
 
     def cluster(self) -> dict[str, Any]:
-        return {"name": self.settings.cluster_name, "created_time": self._created, "rack_aware": False}
+        service = self.backups.service
+        return {
+            "name": self.settings.cluster_name,
+            "created_time": self._created,
+            "rack_aware": False,
+            "s3_url": service.url,
+            "s3_ca_cert": service.authority,
+        }
+
+    def update_cluster(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Where the S3 service is; nothing else of a cluster can be changed here."""
+        for key in body:
+            if key not in ("s3_url", "s3_ca_cert"):
+                raise RequestError(400, "bad_request", f"{key} of the cluster cannot be changed")
+        with self._lock:
+            service = self.backups.service
+            url, authority = body.get("s3_url", service.url), body.get("s3_ca_cert", service.authority)
+            self.backups.service = Service(str(url), str(authority))
+            self._save()
+        return self.cluster()
+
+    def act(self, uid: int, action: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """One of the actions on a database that the vendor's API has."""
+        database = self._found(uid)
+        actions = {
+            "export": lambda: self.backups.export(database, body),
+            "import": lambda: self.backups.load(database, body),
+            "backup_reset_status": lambda: self.backups.reset(database, BACKUP),
+            "export_reset_status": lambda: self.backups.reset(database, EXPORT),
+            "import_reset_status": lambda: self.backups.reset(database, IMPORT),
+        }
+        if action not in actions:
+            raise RequestError(404, "not_found", f"the action {action} is not served")
+        return actions[action]()
+
+    def statistics(self, uid: int) -> dict[str, Any]:
+        """The last figures of a database, as far as something depends on them."""
+        keys = self._datasets.keys(self._found(uid))
+        if keys is None:
+            raise RequestError(406, "db_not_active", f"database {uid} is not active")
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {str(uid): {"stime": now, "etime": now, "no_of_keys": float(keys)}}
 
     def nodes(self) -> list[dict[str, Any]]:
         now, databases = time.monotonic(), self._all()
@@ -123,6 +171,7 @@ class FirstNode:
             nodes = len(self.settings.members.hosts)
             database = Database.from_request({**body, "port": port}, uid=self._next_uid, nodes=nodes)
             self._check_room(database)
+            _check_backup(database)
             self._next_uid += 1
             self._databases[database.uid] = database
             self._save()
@@ -139,6 +188,7 @@ class FirstNode:
                 current = replace(current, copies=(primary, *others))
             database = Database.from_request(body, current, nodes=len(self.settings.members.hosts))
             self._check_room(database)
+            _check_backup(database)
             self._databases[uid] = database
             self._save()
             self._configure()
@@ -148,6 +198,7 @@ class FirstNode:
         with self._lock:
             self._found(uid)
             del self._databases[uid]
+            self.backups.forget(uid)
             self._save()
             self._configure()
 
@@ -207,9 +258,11 @@ class FirstNode:
 
     def _answer(self, database: Database) -> dict[str, Any]:
         endpoint = {"dns_name": f"redis-{database.port}.{self.settings.cluster_name}", "port": database.port}
+        status = "active" if self.node.serves(database) else "pending"
         return {
             **database.to_answer(),
-            "status": "active" if self.node.serves(database) else "pending",
+            **self.backups.answer(database),
+            "status": "import-pending" if self.backups.importing(database) else status,
             "redis_version": self.settings.redis_version,
             "endpoints": [endpoint],
             "shard_list": [database.uid],
@@ -222,9 +275,16 @@ class FirstNode:
             "created": self._created,
             "sentinel_password": self._sentinel_password,
             "licence": self._licence,
+            "s3_url": self.backups.service.url,
+            "s3_ca_cert": self.backups.service.authority,
             "databases": databases,
         }
         new = self._file.with_suffix(".new")
         new.touch(mode=0o600)
         new.write_text(json.dumps(content, indent=1), encoding="utf-8")
         new.replace(self._file)
+
+
+def _check_backup(database: Database) -> None:
+    if database.backup:
+        Location.from_request(database.backup_location)

@@ -102,6 +102,8 @@ class ServerCertificate:
 class RestApi:
     """GET /v1/cluster, /v1/nodes, /v1/modules; GET, PUT /v1/license; GET, POST, PUT, DELETE /v1/bdbs; GET /ready without credentials.
 
+    For backups: PUT /v1/cluster with s3_url and s3_ca_cert, the actions on a database, and how many keys it has.
+
     Only the first node answers more than /ready; to the other nodes it also says which databases they have to serve.
     """
 
@@ -136,6 +138,7 @@ class RestApi:
             )
         plain: dict[tuple[str, str], Callable[[], Any]] = {
             ("GET", "/v1/cluster"): node.cluster,
+            ("PUT", "/v1/cluster"): lambda: node.update_cluster(body),
             ("GET", "/v1/nodes"): node.nodes,
             ("GET", "/v1/license"): node.license,
             ("PUT", "/v1/license"): lambda: node.set_license(body),
@@ -148,6 +151,12 @@ class RestApi:
         match = re.fullmatch(PATH + r"/(\d+)", path)
         if match and method == "GET":
             return node.configuration(int(match[1]))
+        match = re.fullmatch(r"/v1/bdbs/stats/last/(\d+)", path)
+        if match and method == "GET":
+            return node.statistics(int(match[1]))
+        match = re.fullmatch(r"/v1/bdbs/(\d+)/actions/(\w+)", path)
+        if match and method == ("PUT" if match[2].endswith("_reset_status") else "POST"):
+            return node.act(int(match[1]), match[2], body)
         match = re.fullmatch(r"/v1/bdbs/(\d+)", path)
         if match and method in ("GET", "PUT", "DELETE"):
             uid = int(match[1])
