@@ -158,7 +158,7 @@ def sentences(
 ) -> list[str]:
     """One about each object that is still there: what holds it back, whose work that is, and how that one stands.
 
-    `operators`: {name, namespace, pod_labels, groups}; a Namespace has its conditions with it.
+    `operators`: {name, namespace, pod_labels, groups, is_optional}; a Namespace has its conditions with it.
     """
     return [
         f"{target.shown} is still there after {timeout:g} s: {_reason(target, item, operators, deployments)}"
@@ -189,7 +189,11 @@ def _reason(target: Target, item: Item, operators: Sequence[Mapping[str, t.Any]]
 
 
 def _whose(group: str, operators: Sequence[Mapping[str, t.Any]], deployments: Sequence[Item]) -> str:
-    responsible = [operator for operator in operators if group in operator["groups"]]
+    responsible = [
+        operator
+        for operator in operators
+        if group in operator["groups"] and not (operator.get("is_optional") and _is_missing(operator, deployments))
+    ]
     if not responsible:
         return "which is the work of somebody that this collection does not know"
     stands = [
@@ -200,3 +204,11 @@ def _whose(group: str, operators: Sequence[Mapping[str, t.Any]], deployments: Se
     ]
     names = " or ".join(str(operator["name"]) for operator in responsible)
     return f"which is the work of {names}: {'; '.join(stands)}"
+
+
+def _is_missing(operator: Mapping[str, t.Any], deployments: Sequence[Item]) -> bool:
+    return not any(
+        deployment["metadata"]["namespace"] == operator["namespace"]
+        and operator["pod_labels"].items() <= (deployment["spec"]["template"]["metadata"].get("labels") or {}).items()
+        for deployment in deployments
+    )

@@ -78,7 +78,7 @@ def refusals(
 def _lost_redis(owner: Ownership, parts: Sorted, settings: Settings) -> list[str]:
     """Redis Enterprise deletes a database's data with its resource, and there is no way to let go of one.
 
-    Source: https://redis.io/docs/latest/operate/kubernetes/re-databases/delete-custom-resources/
+    Source: https://redis.io/docs/latest/operate/kubernetes/delete-custom-resources/
     """
     lost: dict[str, list[str]] = {}
     for entry in parts.entities:

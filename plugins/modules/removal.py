@@ -69,6 +69,10 @@ options:
         type: list
         elements: str
         required: true
+      is_optional:
+        description: Whether it may well not be there, and is then not spoken of.
+        type: bool
+        default: false
   timeout:
     description: How many seconds everything together may take.
     type: int
@@ -140,6 +144,7 @@ OPERATOR = {
     "namespace": {"type": "str", "required": True},
     "pod_labels": {"type": "dict", "required": True},
     "groups": {"type": "list", "elements": "str", "required": True},
+    "is_optional": {"type": "bool", "default": False},
 }
 
 
