@@ -77,6 +77,10 @@ class Ownership:
         """Whether it carries this platform's labels, all of them."""
         return _carries(entry["metadata"]["labels"], self._labels)
 
+    def is_noted(self, entry: Entry) -> bool:
+        """Whether an earlier end of this platform has kept it."""
+        return entry["metadata"]["annotations"].get(KEPT_OF) == self._platform
+
     def is_root(self, entry: Entry) -> bool:
         """Whether it stands by itself: what is owned goes with its owner."""
         return not entry["metadata"]["ownerReferences"]
@@ -106,12 +110,13 @@ class Ownership:
         if cluster is not None:
             return self._stores[cluster]
         metadata = entry["metadata"]
-        if metadata["annotations"].get(KEPT_OF) == self._platform:
+        if self.is_labelled(entry) and metadata["labels"].get(COMPONENT) == "store":
+            return str(metadata["labels"].get(NAME, ""))
+        if self.is_noted(entry):
+            # Of a cluster that is gone and that the catalogue does not have.
             return str(
                 next((metadata["labels"][one] for one in CLUSTER_LABELS.values() if one in metadata["labels"]), "")
             )
-        if self.is_labelled(entry) and metadata["labels"].get(COMPONENT) == "store":
-            return str(metadata["labels"].get(NAME, ""))
         return ""
 
     def store_named(self, entry: Entry) -> str:
@@ -136,7 +141,7 @@ class Ownership:
         metadata = entry["metadata"]
         return (
             self.is_labelled(entry)
-            or metadata["annotations"].get(KEPT_OF) == self._platform
+            or self.is_noted(entry)
             or identity(entry) in self._of_operators
             or (self._is_of_store(entry) and not self._is_of_person(entry))
             or any(

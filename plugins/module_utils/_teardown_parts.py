@@ -74,7 +74,7 @@ def is_of_postgres(owner: Ownership, entry: Entry) -> bool:
 def _is_data(owner: Ownership, entry: Entry) -> bool:
     """What a store's data are on, and what opens them: not what its operator makes anew and takes away by itself."""
     if not owner.store_of(entry):
-        return False
+        return owner.is_noted(entry)
     if entry["kind"] == "ConfigMap":
         return is_of_postgres(owner, entry)
     # CloudNativePG owns all of a cluster; the others own what they make anew.

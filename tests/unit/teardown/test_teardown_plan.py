@@ -16,6 +16,7 @@ from standing_shop import (
     PG,
     PLATFORM,
     REDBS,
+    STORE,
     STRIMZI,
     Entry,
     MakePlan,
@@ -179,6 +180,7 @@ def after_keeping() -> list[Entry]:
         entry("PersistentVolumeClaim", "data/pg-1", {"cnpg.io/cluster": "pg"}, annotations=note),
         entry("PersistentVolumeClaim", "data/pg-2-1", {"cnpg.io/cluster": "pg-2"}, annotations=note),
         entry("Secret", "data/pg-ca", {"cnpg.io/cluster": "pg"}, annotations=note),
+        entry("Secret", "data/pg-orders", {**STORE, "app.kubernetes.io/name": "postgres"}, annotations=note),
         entry("PersistentVolumeClaim", "data/data-0-bus-combined-0", {"strimzi.io/cluster": "bus"}, annotations=note),
     ]
 
@@ -197,6 +199,7 @@ def test_what_was_kept_can_be_deleted_later(plan: MakePlan) -> None:
         "PersistentVolumeClaim pg-1",
         "PersistentVolumeClaim pg-2-1",
         "Secret pg-ca",
+        "Secret pg-orders",
     ]
     assert "Namespace data" in names(made["namespaces"])
 
