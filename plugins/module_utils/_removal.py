@@ -115,7 +115,8 @@ def remove(
     ]
     wanted = [(target, item) for target, item in present if target.shown not in foreign]
     going = [target for target, _item in wanted if not target.is_awaited]
-    names = [target.shown for target in going]
+    # What goes along is gone as well, and belongs into the account.
+    names = [target.shown for target, _item in wanted]
     if dry_run or not wanted:
         return Removed(names, foreign, [], [], 1)
     refused = [sentence for sentence in calls.delete(going) if sentence]
@@ -199,16 +200,26 @@ def _whose(group: str, operators: Sequence[Mapping[str, t.Any]], deployments: Se
     stands = [
         finding
         for operator in responsible
-        for finding in operator_findings({"operators": [operator]}, deployments)
-        or [f"the operator {operator['name']} in {operator['namespace']} is available and its log says why"]
+        for finding in operator_findings({"operators": [operator]}, deployments) or [_running(operator, deployments)]
     ]
     names = " or ".join(str(operator["name"]) for operator in responsible)
     return f"which is the work of {names}: {'; '.join(stands)}"
 
 
+def _running(operator: Mapping[str, t.Any], deployments: Sequence[Item]) -> str:
+    where = f"the operator {operator['name']} in {operator['namespace']}"
+    stopped = [one for one in _deployments(operator, deployments) if not one["spec"].get("replicas", 1)]
+    return f"{where} is scaled to 0" if stopped else f"{where} is available and its log says why"
+
+
 def _is_missing(operator: Mapping[str, t.Any], deployments: Sequence[Item]) -> bool:
-    return not any(
-        deployment["metadata"]["namespace"] == operator["namespace"]
-        and operator["pod_labels"].items() <= (deployment["spec"]["template"]["metadata"].get("labels") or {}).items()
+    return not _deployments(operator, deployments)
+
+
+def _deployments(operator: Mapping[str, t.Any], deployments: Sequence[Item]) -> list[Item]:
+    return [
+        deployment
         for deployment in deployments
-    )
+        if deployment["metadata"]["namespace"] == operator["namespace"]
+        and operator["pod_labels"].items() <= (deployment["spec"]["template"]["metadata"].get("labels") or {}).items()
+    ]

@@ -120,13 +120,15 @@ def _steps(
         }
         for entry in parts.clusters
     ]
+    staying = {identity(entry) for entry in kept}
+    going = [entry for entry in parts.data if identity(entry) not in staying]
+    # Pods of clusters, and what CloudNativePG takes along.
     ending = [
         entry
         for entry in objects
         if entry["kind"] == "Pod" and owner.cluster_of(entry) is not None and not is_of_postgres(owner, entry)
-    ]
-    staying = {identity(entry) for entry in kept}
-    data = [entry for entry in parts.data if identity(entry) not in staying]
+    ] + [entry for entry in going if not owner.is_root(entry)]
+    data = [entry for entry in going if owner.is_root(entry)]
     steps: list[tuple[str, list[Manifest], list[Entry]]] = [
         ("the gateway and the services", [_reference(entry) for entry in parts.workloads], []),
         ("topics, users, databases and backup schedules", [_reference(entry) for entry in parts.entities], []),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.azora.platform.plugins.module_utils._catalogue import COMPONENT, NAME
+from ansible_collections.azora.platform.plugins.module_utils._catalogue import COLLECTION, COMPONENT, MANAGED_BY, NAME
 from ansible_collections.azora.platform.plugins.module_utils._inventory import Entry, Identity, identity
 
 # On what stays for a store, so that a later run knows it although its cluster is gone.
@@ -52,6 +52,7 @@ class Ownership:
     ) -> None:
         self._platform: str = catalogue["name"]
         self._labels: dict[str, str] = dict(catalogue["labels"])
+        self._namespaces = {namespace["name"] for namespace in catalogue["namespaces"]}
         self._by_uid = {entry["metadata"]["uid"]: entry for entry in objects if entry["metadata"]["uid"]}
         self._of_operators: set[Identity] = {identity(one) for one in operator_objects}
         self._operators = [
@@ -75,7 +76,13 @@ class Ownership:
 
     def is_labelled(self, entry: Entry) -> bool:
         """Whether it carries this platform's labels, all of them."""
-        return _carries(entry["metadata"]["labels"], self._labels)
+        return _carries(entry["metadata"]["labels"], self._labels) or self._is_record(entry)
+
+    def _is_record(self, entry: Entry) -> bool:
+        # What the role verify remembers, beside the platform that it is about.
+        wanted = {MANAGED_BY: COLLECTION, COMPONENT: "verification"}
+        metadata = entry["metadata"]
+        return metadata.get("namespace") in self._namespaces and _carries(metadata["labels"], wanted)
 
     def is_noted(self, entry: Entry) -> bool:
         """Whether an earlier end of this platform has kept it."""

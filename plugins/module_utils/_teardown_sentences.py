@@ -68,7 +68,7 @@ def refusals(
         if owned["kind"] != "Cluster"
     ]
     sentences += [
-        f"{shown(entry)} is not this platform's and lives in its {owner.store_named(entry)}, which would go: remove it first"
+        f"{shown(entry)} is not this platform's and lives in its store {owner.store_named(entry)}, which would go: remove it first"
         for entry in parts.foreign
         if owner.named_cluster(entry) is not None and owner.is_root(entry)
     ]

@@ -96,7 +96,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 removed:
-  description: What was removed, or in check mode would be.
+  description: What was removed or went along (O(awaited)), or in check mode would.
   returned: always
   type: list
   elements: str

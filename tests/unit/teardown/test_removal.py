@@ -158,8 +158,21 @@ def test_what_goes_by_itself_is_waited_for_and_not_deleted() -> None:
     wanted = [*targets(resource(TOPICS, "data/a")), *targets(resource(PODS, "data/bus-0"), awaited=True)]
     done = cluster.remove(wanted)
     assert [target.path for target in cluster.deleted] == [A]
+    assert done.removed == ["KafkaTopic data/a"]
     assert [target.shown for target, _item in done.remaining] == ["Pod data/bus-0"]
     assert sentences(done.remaining, 10, [], []) == ["Pod data/bus-0 is still there after 10 s: it has not ended yet"]
+
+
+def test_what_went_along_is_in_the_account() -> None:
+    cluster = ClusterDouble(A, B)
+
+    def delete(asked: Sequence[Target]) -> list[str]:
+        cluster.objects.clear()
+        return [""] * len(asked)
+
+    wanted = [*targets(resource(TOPICS, "data/a")), *targets(resource(TOPICS, "data/b"), awaited=True)]
+    done = remove(wanted, Calls(cluster.read, delete), timeout=10, interval=1, pause=cluster.pause)
+    assert done.removed == ["KafkaTopic data/a", "KafkaTopic data/b"]
 
 
 def test_how_it_goes_is_as_the_resource_says() -> None:
@@ -202,6 +215,10 @@ def test_a_finalizer_that_is_not_done_names_who_should_have_done_it_and_how_he_s
     assert available.endswith(
         "the work of strimzi: the operator strimzi in operators is available and its log says why"
     )
+    stopped = deployment(0)
+    stopped["spec"]["replicas"] = 0
+    [scaled] = sentences(remaining, 10, [STRIMZI], [stopped])
+    assert scaled.endswith("the work of strimzi: the operator strimzi in operators is scaled to 0")
     [absent] = sentences(remaining, 10, [STRIMZI], [])
     assert absent.endswith("the operator strimzi in operators has no Deployment whose pods carry its labels")
     [unknown] = sentences(remaining, 10, [], [])

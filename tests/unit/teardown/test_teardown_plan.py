@@ -87,13 +87,18 @@ def test_with_delete_all_data_go_and_nothing_is_noted(plan: MakePlan) -> None:
     made = plan(data="delete", delete_stores=[])
     assert made["notes"] == []
     assert step(made, 4) == [
-        "ConfigMap pg-leader",
         "ObjectStore pg-backups",
         "PersistentVolumeClaim data-0-bus-combined-0",
-        "PersistentVolumeClaim pg-1",
         "PersistentVolumeClaim storage-rec-0",
-        "Secret pg-ca",
         "Secret pg-orders",
+    ]
+    # These go with the Cluster, and are accounted for there.
+    assert names(made["steps"][2]["awaited"]) == [
+        "ConfigMap pg-leader",
+        "PersistentVolumeClaim pg-1",
+        "Pod bus-combined-0",
+        "Pod rec-0",
+        "Secret pg-ca",
     ]
     assert names(made["namespaces"]) == [f"Namespace {name}" for name in ("cache", "data", "front", "operators")]
     assert made["kept"] == []
@@ -125,6 +130,13 @@ def test_an_object_is_ours_only_with_all_labels(plan: MakePlan, labels: dict[str
     made = plan(entry("Deployment", "front/someone", labels, api="apps/v1"))
     assert "Deployment someone" not in step(made, 0)
     assert "Namespace front" not in names(made["namespaces"])
+
+
+def test_what_verification_remembers_goes_too(plan: MakePlan) -> None:
+    labels = {"app.kubernetes.io/managed-by": "azora.platform", "app.kubernetes.io/component": "verification"}
+    made = plan(*(entry("ConfigMap", f"{place}/azora-verification-data", labels) for place in ("front", "elsewhere")))
+    records = [one for one in made["steps"][0]["resources"] if one["metadata"]["name"] == "azora-verification-data"]
+    assert [one["metadata"]["namespace"] for one in records] == ["front"]
 
 
 def test_namespaces_that_are_not_ours_get_their_labels_back_and_stay(plan: MakePlan) -> None:
@@ -169,7 +181,7 @@ def test_what_a_recovery_has_made_goes_too(plan: MakePlan) -> None:
     of_it = {"cnpg.io/cluster": "pg-2"}
     more = [recovered, entry("PersistentVolumeClaim", "data/pg-2-1", of_it, owner=recovered)]
     assert "Cluster pg-2" in step(plan(*more), 2)
-    assert "PersistentVolumeClaim pg-2-1" in step(plan(*more, data="delete"), 4)
+    assert "PersistentVolumeClaim pg-2-1" in names(plan(*more, data="delete")["steps"][2]["awaited"])
     assert "PersistentVolumeClaim pg-2-1" in names(plan(*more)["notes"])
 
 
@@ -265,5 +277,5 @@ def test_a_volume_that_would_go_with_its_cluster_forbids_to_keep(plan: MakePlan)
 )
 def test_somebody_elses_resource_in_one_of_our_clusters_forbids_to_begin(plan: MakePlan, theirs: Entry) -> None:
     [sentence] = plan(theirs, data="delete")["refusals"]
-    assert "/theirs is not this platform's and lives in its " in sentence
+    assert "/theirs is not this platform's and lives in its store " in sentence
     assert sentence.endswith(", which would go: remove it first")
