@@ -24,6 +24,11 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 GATEWAY_PORT = 30080
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes the platform away comes after everything else; the rest stays in the order of the files."""
+    items.sort(key=lambda item: item.get_closest_marker("ends_the_platform") is not None)
+
+
 def environment() -> dict[str, str]:
     return {
         **os.environ,

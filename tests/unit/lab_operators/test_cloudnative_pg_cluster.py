@@ -356,6 +356,35 @@ def test_data_that_are_lost_are_never_made_anew(servers: ThreeServers) -> None:
     assert api.get("Pod", "pg-1")["metadata"]["annotations"]["cnpg.io/firstData"] == "false"
 
 
+def test_volumes_of_a_deleted_cluster_are_taken_over(servers: ThreeServers) -> None:
+    """As the vendor does it: data are there, so no instance makes first ones, and all start on what they had."""
+    api = KubernetesDouble(cluster(instances=3))
+    claim = {"kind": "PersistentVolumeClaim", "apiVersion": "v1"}
+    labels, serial = {"cnpg.io/cluster": "pg"}, {"cnpg.io/nodeSerial": "2"}
+    api.put({**claim, "metadata": {"name": "pg-2", "namespace": NAMESPACE, "labels": labels, "annotations": serial}})
+    reconcile(api)
+    pods = [api.get("Pod", f"pg-{number}", NAMESPACE) for number in (1, 2, 3)]
+    assert [pod["metadata"]["annotations"]["cnpg.io/firstData"] for pod in pods] == ["false"] * 3
+    assert api.get("PersistentVolumeClaim", "pg-2", NAMESPACE)["metadata"]["ownerReferences"][0]["name"] == "pg"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"annotations": {"cnpg.io/nodeSerial": "1"}, "ownerReferences": [{"uid": "another"}]},
+        {"annotations": {}},
+        {"annotations": {"cnpg.io/nodeSerial": "1"}, "labels": {"cnpg.io/cluster": "other"}},
+    ],
+    ids=["owned", "no instance's", "of another cluster"],
+)
+def test_other_volumes_are_not_taken_over(servers: ThreeServers, metadata: dict[str, Any]) -> None:
+    api = KubernetesDouble(cluster(instances=3))
+    kept = {"name": "kept", "namespace": NAMESPACE, "labels": {"cnpg.io/cluster": "pg"}, **metadata}
+    api.put({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "metadata": kept})
+    reconcile(api)
+    assert api.get("Pod", "pg-1", NAMESPACE)["metadata"]["annotations"]["cnpg.io/firstData"] == "true"
+
+
 def test_a_dead_primary_loses_its_label_and_the_new_one_its_databases(servers: ThreeServers) -> None:
     api = three_instances(servers)
     leader = {"kind": "ConfigMap", "metadata": {"name": "pg-leader", "annotations": {"leader": "pg-2"}}}

@@ -106,6 +106,9 @@ SOON = Again(2)
 LATER = Again(10)
 
 RENEWAL_DAYS = 7
+INITIALISED = "Initialized"
+#: The number of an instance, on its claims.
+SERIAL = "cnpg.io/nodeSerial"
 #: Patroni's ConfigMaps of a cluster, by the last part of their names.
 PATRONI_STATE = ("config", "leader", "failover", "sync")
 
@@ -131,6 +134,7 @@ class ClusterReconciler:
             # Everything of the Cluster is owned by it: the garbage collector takes it away.
             return LATER
         cluster = {"apiVersion": CLUSTERS.api_version, "kind": CLUSTERS.kind, **cluster}
+        self._take_over(cluster)
         findings, again = self._bring_about(cluster)
         findings.archives = archive_use(name, cluster["spec"]) is not None
         findings.backups = [
@@ -142,6 +146,31 @@ class ClusterReconciler:
             if (cluster.get("status") or {}).get("phase") != findings.phase:
                 logger.info("cluster %s/%s: %s %s", namespace, name, findings.phase, findings.reason)
         return again
+
+    def _take_over(self, cluster: Manifest) -> None:
+        """Volumes of a Cluster of this name that was deleted without them hold the data: nobody makes first data then."""
+        name, namespace = cluster["metadata"]["name"], cluster["metadata"]["namespace"]
+        if is_initialised(cluster):
+            return
+        orphans = [
+            claim["metadata"]["name"]
+            for claim in self._api.find(PERSISTENT_VOLUME_CLAIMS, namespace, {CLUSTER_LABEL: name})
+            if not claim["metadata"].get("ownerReferences") and SERIAL in (claim["metadata"].get("annotations") or {})
+        ]
+        if not orphans:
+            return
+        logger.info("cluster %s/%s takes over %s", namespace, name, ", ".join(sorted(orphans)))
+        before = (cluster.get("status") or {}).get("conditions") or []
+        initialised = {
+            "type": INITIALISED,
+            "status": "True",
+            "reason": "BootstrapCompleted",
+            "message": "Cluster has been bootstrapped",
+            "lastTransitionTime": now(),
+        }
+        status = {"conditions": [*(one for one in before if one["type"] != INITIALISED), initialised]}
+        self._api.patch_status(CLUSTERS, namespace, name, status)
+        cluster["status"] = {**(cluster.get("status") or {}), **status}
 
     def _bring_about(self, cluster: Manifest) -> tuple[Findings, Again]:
         name, spec = cluster["metadata"]["name"], cluster["spec"]
@@ -438,7 +467,12 @@ def instance_names(cluster: Manifest) -> list[str]:
 
 def is_initialised(cluster: Manifest) -> bool:
     """Whether the Cluster has had data; then nobody makes first data again."""
-    return bool((cluster.get("status") or {}).get("systemID"))
+    status = cluster.get("status") or {}
+    taken_over = any(
+        condition["type"] == INITIALISED and condition["status"] == "True"
+        for condition in status.get("conditions") or []
+    )
+    return bool(status.get("systemID")) or taken_over
 
 
 def now() -> str:
