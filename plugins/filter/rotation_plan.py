@@ -42,7 +42,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - Keys C(roles), C(workloads) (that use them), C(gateway) (its name, if its own keys are rotated), C(clusters) (with the statements that have the
+    - Keys C(roles), C(workloads) (that use them), C(gateway) (its name, if its own keys are rotated), C(secrets_in) and
+      C(pods_in) (namespaces), C(clusters) (with the statements that have the
       bridges act as their roles), C(bridges) (as DatabaseRole resources), C(bridge_secrets) (the names of their Secrets, as manifests), C(instead)
       (whose Secret takes the place of whose meanwhile) and C(sentences) (all of it in words). No password is among them.
   type: dict

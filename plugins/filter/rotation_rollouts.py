@@ -17,7 +17,7 @@ description:
   - Chooses them, and the autoscalers that say how many pods they have, among the manifests of all workloads.
   - Tells which of them would change by more than their credentials.
   - Reads nothing from the cluster and changes nothing.
-positional: _input, manifests, deployments
+positional: _input, manifests
 options:
   _input:
     description:
@@ -36,6 +36,12 @@ options:
     type: list
     elements: dict
     default: []
+  pods:
+    description:
+      - Pods of the cluster, as M(kubernetes.core.k8s_info) returns them.
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
@@ -46,16 +52,26 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Keys C(manifests) and C(pending), a sentence for each Deployment that is not there or not as its manifest has it.
+  description:
+    - Keys C(manifests), C(pending), a sentence for each Deployment that is not there or not as its manifest has it, and C(former), a sentence for each pod
+      of theirs that is not of the manifest's template.
   type: dict
 """
 
 
 def rotation_rollouts(
-    plan: dict[str, Any], manifests: list[dict[str, Any]], deployments: list[dict[str, Any]] | None = None
+    plan: dict[str, Any],
+    manifests: list[dict[str, Any]],
+    *,
+    deployments: list[dict[str, Any]] | None = None,
+    pods: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     chosen = _rotation.rollouts(plan, manifests)
-    return {"manifests": chosen, "pending": _rotation.pending_changes(chosen, deployments or [])}
+    return {
+        "manifests": chosen,
+        "pending": _rotation.pending_changes(chosen, deployments or []),
+        "former": _rotation.former_pods(chosen, pods or []),
+    }
 
 
 class FilterModule:

@@ -79,6 +79,7 @@ def rotation_plan(catalogue: Catalogue, only: Sequence[str]) -> Manifest:
             )
     is_gateway = gateway is not None and (not only or gateway["name"] in only)
     workloads = {name for role in chosen for name in role["workloads"]}
+    rolled = workloads | ({gateway["name"]} if gateway and is_gateway else set())
     clusters: dict[tuple[str, str], list[str]] = {}
     for role in chosen:
         clusters.setdefault((role["namespace"], role["cluster"]), []).append(_acting_as(role))
@@ -86,6 +87,8 @@ def rotation_plan(catalogue: Catalogue, only: Sequence[str]) -> Manifest:
         "roles": chosen,
         "workloads": sorted(workloads),
         "gateway": gateway["name"] if gateway and is_gateway else None,
+        "secrets_in": _namespaces_of_secrets(catalogue, chosen, rolled),
+        "pods_in": sorted({one["namespace"] for one in catalogue["workloads"] if one["name"] in rolled}),
         "clusters": [
             {"namespace": namespace, "name": name, "statements": "; ".join(statements)}
             for (namespace, name), statements in clusters.items()
@@ -114,6 +117,16 @@ def _role(catalogue: Catalogue, store: Mapping[str, t.Any], owner: str) -> Manif
         "labels": platform_labels(catalogue, store["name"], "store"),
         "workloads": users,
     }
+
+
+def _namespaces_of_secrets(catalogue: Catalogue, roles: Resources, rolled: set[str]) -> list[str]:
+    """Where the Secrets are that the credentials of the rolled workloads are made of; the gateway's own is among them."""
+    found = {role["namespace"] for role in roles}
+    for workload in catalogue["workloads"]:
+        if workload["name"] in rolled:
+            found |= {use["namespace"] for use in workload["stores"]}
+            found |= {workload["namespace"]} if workload["component"] == "gateway" else set()
+    return sorted(found)
 
 
 def _acting_as(role: Mapping[str, t.Any]) -> str:
@@ -276,3 +289,29 @@ def pending_changes(wanted: Resources, deployments: Resources) -> list[str]:
         if live.get(TEMPLATE_CHECKSUM) != checksum(same):
             sentences.append(f"{identity} does not run as the inventory has it")
     return sentences
+
+
+def former_pods(wanted: Resources, pods: Resources) -> list[str]:
+    """One sentence for each pod of these Deployments with a template before this one. Also one that is on its way out answers requests."""
+    selectors = [
+        (
+            entry["metadata"]["namespace"],
+            entry["spec"]["selector"]["matchLabels"],
+            _template_of(entry["spec"]["template"]),
+        )
+        for entry in wanted
+        if entry["kind"] == "Deployment"
+    ]
+    return [
+        f"{pod['metadata']['namespace']}/{pod['metadata']['name']} still has the credentials before these"
+        for pod in pods
+        if (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+        for namespace, labels, template in selectors
+        if pod["metadata"]["namespace"] == namespace
+        and labels.items() <= (pod["metadata"].get("labels") or {}).items()
+        and _template_of(pod) != template
+    ]
+
+
+def _template_of(resource: Mapping[str, t.Any]) -> t.Any:
+    return (resource["metadata"].get("annotations") or {}).get(TEMPLATE_CHECKSUM)

@@ -21,6 +21,7 @@ from ansible_collections.azora.platform.plugins.module_utils._rotation import (
     bridge_secret_names,
     bridge_secrets,
     bridges,
+    former_pods,
     pending_changes,
     renewed_gateway_secret,
     renewed_secrets,
@@ -214,3 +215,30 @@ def test_only_other_credentials_are_no_pending_change(catalogue):
     changed = service_manifests(newer, {"secret_checksums": {"front/orders-credentials": "two"}})
     assert pending_changes(changed, live(before)) == ["front/orders does not run as the inventory has it"]
     assert "front/page is not deployed" in pending_changes(after, live(before)[:1])
+
+
+def pod(deployment, **changes):
+    template = copy.deepcopy(deployment["spec"]["template"]["metadata"])
+    metadata = {**template, "namespace": deployment["metadata"]["namespace"], "name": "a-pod"}
+    return {"metadata": metadata, "status": {"phase": "Running"}} | changes
+
+
+def test_a_pod_that_is_on_its_way_out_still_counts(catalogue):
+    before = service_manifests(catalogue, {"secret_checksums": {"front/orders-credentials": "one"}})
+    after = service_manifests(catalogue, {"secret_checksums": {"front/orders-credentials": "two"}})
+    [former], [current] = (
+        [entry for entry in live(manifests) if entry["metadata"]["name"] == "orders"] for manifests in (before, after)
+    )
+    leaving = pod(former)
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-31T12:00:00Z"
+    assert former_pods([current], [pod(current), leaving]) == ["front/a-pod still has the credentials before these"]
+    assert former_pods([current], [pod(current), pod(former, status={"phase": "Succeeded"})]) == []
+    [other] = [entry for entry in live(before) if entry["metadata"]["name"] == "page"]
+    assert former_pods([current], [pod(other)]) == []
+
+
+def test_only_the_namespaces_that_matter_are_read(catalogue):
+    plan = rotation_plan(catalogue, ["orders"])
+    assert (plan["secrets_in"], plan["pods_in"]) == (["data"], ["front"])
+    plan = rotation_plan(catalogue, ["gateway"])
+    assert (plan["secrets_in"], plan["pods_in"]) == (["cache", "front"], ["front"])
