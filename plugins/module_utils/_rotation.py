@@ -308,7 +308,8 @@ def former_pods(wanted: Resources, pods: Resources) -> list[str]:
         if (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
         for namespace, labels, template in selectors
         if pod["metadata"]["namespace"] == namespace
-        and labels.items() <= (pod["metadata"].get("labels") or {}).items()
+        # Ansible's own mappings cannot be compared by their items().
+        and all((pod["metadata"].get("labels") or {}).get(key) == value for key, value in labels.items())
         and _template_of(pod) != template
     ]
 
