@@ -26,6 +26,16 @@ options:
     type: list
     elements: dict
     required: true
+  workloads:
+    description: Names of workloads; empty for all.
+    type: list
+    elements: str
+    default: []
+  instead:
+    description:
+      - Secrets that take the place of stores' Secrets, as V({namespace/name{:} namespace/name}).
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -48,9 +58,14 @@ import typing as t
 from ansible_collections.azora.platform.plugins.module_utils import _credentials
 
 
-def credential_secrets(catalogue: dict[str, t.Any], secrets: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+def credential_secrets(
+    catalogue: dict[str, t.Any],
+    secrets: list[dict[str, t.Any]],
+    workloads: list[str] | None = None,
+    instead: dict[str, str] | None = None,
+) -> list[dict[str, t.Any]]:
     """The Secret NAME-credentials of each workload that needs one."""
-    return _credentials.credential_secrets(catalogue, secrets)
+    return _credentials.credential_secrets(catalogue, secrets, workloads=workloads or [], instead=instead)
 
 
 class FilterModule:

@@ -61,7 +61,9 @@ def kept_or_generated(
     }
 
 
-def _sources(catalogue: t.Mapping[str, t.Any], workload: t.Mapping[str, t.Any]) -> list[tuple[str, str, str]]:
+def _sources(
+    catalogue: t.Mapping[str, t.Any], workload: t.Mapping[str, t.Any], instead: t.Mapping[str, str]
+) -> list[tuple[str, str, str]]:
     """What a workload needs of the stores' Secrets: (variable, "namespace/name" of the Secret, key in it)."""
     is_gateway = workload["component"] == "gateway"
     rows = []
@@ -77,7 +79,7 @@ def _sources(catalogue: t.Mapping[str, t.Any], workload: t.Mapping[str, t.Any]) 
             else:
                 rows.append(("KAFKA_PASSWORD", f"{namespace}/{use['user']}", "password"))
                 rows.append(("KAFKA_CA", f"{namespace}/{cluster_ca_secret_name(store)}", "ca.crt"))
-    return list(dict.fromkeys(rows))
+    return list(dict.fromkeys((variable, instead.get(secret, secret), key) for variable, secret, key in rows))
 
 
 def missing_credentials(
@@ -90,18 +92,29 @@ def missing_credentials(
         if secret not in present
         else f"the Secret {secret} has no key '{key}', which {workload['name']} needs as {variable}"
         for workload in catalogue["workloads"]
-        for variable, secret, key in _sources(catalogue, workload)
+        for variable, secret, key in _sources(catalogue, workload, {})
         if not present.get(secret, {}).get(key) and secret.startswith(f"{namespace}/" if namespace else "")
     ]
     return list(dict.fromkeys(sentences))
 
 
-def credential_secrets(catalogue: t.Mapping[str, t.Any], secrets: t.Sequence[t.Mapping[str, t.Any]]) -> list[Manifest]:
-    """The Secret NAME-credentials of each workload, from the Secrets of the stores (and, of the gateway, its own)."""
+def credential_secrets(
+    catalogue: t.Mapping[str, t.Any],
+    secrets: t.Sequence[t.Mapping[str, t.Any]],
+    *,
+    workloads: t.Sequence[str] = (),
+    instead: t.Mapping[str, str] | None = None,
+) -> list[Manifest]:
+    """The Secret NAME-credentials of each workload, from the Secrets of the stores (and, of the gateway, its own).
+
+    Of the named workloads, if any are named. `instead` has the Secrets that take the place of stores' Secrets, by "namespace/name".
+    """
     present = {identity: decoded(secret) for identity, secret in by_identity(secrets).items()}
     manifests = []
     for workload in catalogue["workloads"]:
-        sources = _sources(catalogue, workload)
+        if workloads and workload["name"] not in workloads:
+            continue
+        sources = _sources(catalogue, workload, instead or {})
         values = {variable: present[secret][key] for variable, secret, key in sources}
         for use in workload["stores"]:
             if use["kind"] == "kafka":

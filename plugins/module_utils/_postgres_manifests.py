@@ -53,22 +53,26 @@ def postgres_secrets(
         for owner in owners_of(store):
             name = object_name(store, owner)
             password = passwords[f"{store['namespace']}/{name}"]["password"]
-            secrets.append(
-                manifest(
-                    "v1",
-                    "Secret",
-                    name,
-                    store["namespace"],
-                    # The operator applies a changed password only where it is asked to watch the Secret.
-                    labels={**platform_labels(catalogue, store["name"], "store"), "cnpg.io/reload": "true"},
-                    type="kubernetes.io/basic-auth",
-                    data={
-                        "username": base64.b64encode(owner.encode()).decode(),
-                        "password": base64.b64encode(password.encode()).decode(),
-                    },
-                )
-            )
+            labels = platform_labels(catalogue, store["name"], "store")
+            secrets.append(role_secret(name, store["namespace"], owner, password, labels))
     return secrets
+
+
+def role_secret(name: str, namespace: str, role: str, password: str, labels: t.Mapping[str, str]) -> Manifest:
+    """The Secret with which a role logs in."""
+    return manifest(
+        "v1",
+        "Secret",
+        name,
+        namespace,
+        # The operator applies a changed password only where it is asked to watch the Secret.
+        labels={**labels, "cnpg.io/reload": "true"},
+        type="kubernetes.io/basic-auth",
+        data={
+            "username": base64.b64encode(role.encode()).decode(),
+            "password": base64.b64encode(password.encode()).decode(),
+        },
+    )
 
 
 def postgres_manifests(catalogue: t.Mapping[str, t.Any], settings: t.Mapping[str, t.Any]) -> list[Manifest]:

@@ -17,6 +17,7 @@ from ansible_collections.azora.platform.plugins.module_utils import _catalogue
 from ansible_collections.azora.platform.plugins.module_utils._kafka_manifests import kafka_manifests
 from ansible_collections.azora.platform.plugins.module_utils._postgres_manifests import postgres_manifests
 from ansible_collections.azora.platform.plugins.module_utils._redis_manifests import redis_manifests
+from ansible_collections.azora.platform.plugins.module_utils._rotation import bridges, rotation_plan
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 VENDORS = CHECKOUT.parent / "shared" / "crds"
@@ -145,6 +146,12 @@ def test_resources_pass_the_vendors_schema(role, vendors, catalogues, settings):
         assert identity in vendors, f"{identity} is not among the vendors' definitions"
         found += mistakes(manifest, vendors[identity])
     assert found == []
+
+
+def test_bridges_of_a_rotation_pass_the_vendors_schema(vendors, catalogues):
+    manifests = [bridge for catalogue in catalogues for bridge in bridges(rotation_plan(catalogue, []))]
+    assert len(manifests) > len(catalogues)
+    assert [mistake for one in manifests for mistake in mistakes(one, vendors[one["apiVersion"], one["kind"]])] == []
 
 
 def test_resources_of_redis_pass_the_schema_of_the_stand_in(catalogues, settings):
