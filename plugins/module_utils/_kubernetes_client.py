@@ -119,6 +119,14 @@ class KubernetesClient:
         """A strategic merge patch: lists are merged by the key that names their entries."""
         return self._json("PATCH", path, body=body, content_type="application/strategic-merge-patch+json")
 
+    def delete(self, path: str) -> None:
+        """What is not there need not be deleted."""
+        try:
+            self._json("DELETE", path)
+        except KubernetesError as error:
+            if error.status != 404:
+                raise
+
     def log(self, namespace: str, pod: str, container: str) -> str:
         return self.text(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", {"container": container})
 
@@ -227,12 +235,14 @@ def together(calls: Sequence[Any], at_once: int = CONCURRENT_REQUESTS) -> list[A
         return [future.result() for future in [threads.submit(call) for call in calls]]
 
 
-def listings(client: KubernetesClient, paths: Sequence[str]) -> list[list[dict[str, Any]] | KubernetesError]:
+def listings(
+    client: KubernetesClient, paths: Sequence[str], **selectors: str
+) -> list[list[dict[str, Any]] | KubernetesError]:
     """All objects of several collections, in the order of the paths; an error in the place of each that failed."""
 
     def listing(path: str) -> list[dict[str, Any]] | KubernetesError:
         try:
-            return client.list(path)
+            return client.list(path, **selectors)
         except KubernetesError as error:
             return error
 

@@ -15,6 +15,15 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_input
 # As Istio, Linkerd, Kuma and Consul name the container they inject.
 MESH_PROXIES = ("istio-proxy", "linkerd-proxy", "kuma-sidecar", "consul-dataplane")
 
+# The kubelet does not get over these by itself soon enough to wait for.
+HOPELESS = (
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "CreateContainerConfigError",
+    "RunContainerError",
+)
+
 
 @dataclass(frozen=True)
 class Pod:
