@@ -128,6 +128,7 @@ def cut_off_findings(found: Sequence[CutOff], left: Mapping[str, str]) -> Iterat
             yield Finding(
                 "probes", one.workload, one.workload, one.port, EXPECTED, one.verdict, one.reason, one.sentence
             )
+    of_workload = {one.pod: one.workload for one in found}
     for pod, reason in sorted(left.items()):
         sentence = f"the pod {pod}, a copy made to be cut off, could not be deleted: {reason}; delete it"
-        yield Finding("probes", pod, pod, None, "deleted", "still there", reason, sentence)
+        yield Finding("probes", of_workload[pod], pod, None, "deleted", "still there", reason, sentence)

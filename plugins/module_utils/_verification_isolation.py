@@ -98,7 +98,7 @@ class Isolation:
     def doubt(self, trial: Trial) -> str:
         """Why it is not proven that the copy was cut off; empty if it is."""
         report = self._reports.get(trial.identity)
-        if trial not in self._trials or report is None:
+        if report is None:
             return "it had no address, so nothing could be tried from it"
         if report.failure and not report.waived:
             return f"nothing could be tried from it: {report.failure}"

@@ -33,7 +33,7 @@ attributes:
   check_mode:
     support: partial
     details:
-      - In check mode no prober is added to any pod. Readiness, declared probes and the policies are compared with what is declared; every
+      - In check mode no prober is added to any pod, and no pod is made. Readiness, declared probes and the policies are compared with what is declared; every
         connection is V(INCONCLUSIVE), for no packet was sent.
       - The module does not fail in check mode, because what check mode did not apply cannot be verified. RV(passed) tells what was
         found, and RV(complete) is V(false).
