@@ -12,6 +12,7 @@ from typing import Any
 
 import kubernetes
 import pytest
+import yaml
 from drill import wait_for
 
 from conftest import ansible
@@ -129,7 +130,7 @@ def test_only_what_depends_on_nothing_stays_healthy_while_it_is_cut_off(
         "kubelet_counters": "required",
     }
     finished = ansible("ansible", "localhost", "-m", "azora.platform.verify", "-a", json.dumps(options), check=False)
-    outcome = json.loads(finished.stdout.split(" => ", maxsplit=1)[1])
+    outcome = yaml.safe_load(finished.stdout.split(" => ", maxsplit=1)[1])
     tested = {one["workload"]: one["cut_off"] for one in outcome["workloads"] if one["cut_off"]}
     for one in tested.values():
         print(f"\n{one['seconds']} s: {one['sentence']}")
