@@ -273,12 +273,14 @@ def together(calls: Sequence[Any], at_once: int = CONCURRENT_REQUESTS) -> list[A
         return [future.result() for future in [threads.submit(call) for call in calls]]
 
 
-def listings(client: KubernetesClient, paths: Sequence[str]) -> list[list[dict[str, Any]] | KubernetesError]:
+def listings(
+    client: KubernetesClient, paths: Sequence[str], **selectors: str
+) -> list[list[dict[str, Any]] | KubernetesError]:
     """All objects of several collections, in the order of the paths; an error in the place of each that failed."""
 
     def listing(path: str) -> list[dict[str, Any]] | KubernetesError:
         try:
-            return client.list(path)
+            return client.list(path, **selectors)
         except KubernetesError as error:
             return error
 

@@ -33,6 +33,8 @@ LOADER = (
 TYPED_LOADER = LOADER.replace("sys.argv[1:3]", "sys.stdin.readline().split()")
 # Linux takes no single argument longer than this (MAX_ARG_STRLEN, with its final zero).
 LONGEST_ARGUMENT = 128 * 1024 - 1
+# The kernel's tables of the connections over TCP in a network namespace; without IPv6 there is but one.
+KERNEL_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 # The user when the pod names none; what distroless images call nonroot.
 NONROOT = 65532
 
@@ -61,10 +63,12 @@ class Batch:
     requests: list[dict[str, Any]] = field(default_factory=list)
     own_ports: list[int] = field(default_factory=list)
     ask_dns: bool = False
+    # Whether to tell what the pod is connected to already.
+    ask_held: bool = False
 
     @property
     def empty(self) -> bool:
-        return not (self.cells or self.requests or self.own_ports or self.ask_dns)
+        return not (self.cells or self.requests or self.own_ports or self.ask_dns or self.ask_held)
 
     def document(self, patience: Patience) -> dict[str, Any]:
         return {
@@ -77,6 +81,7 @@ class Batch:
             "requests": self.requests,
             "self": {"host": self.address, "ports": self.own_ports},
             "dns": {"resolver": "/etc/resolv.conf", "port": 53} if self.ask_dns else None,
+            **({"held": KERNEL_TABLES} if self.ask_held else {}),
         }
 
 

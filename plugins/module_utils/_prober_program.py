@@ -632,6 +632,10 @@ def run(batch: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None
     threading.stack_size(STACK)
     begun = time.monotonic()
     timeout, until, end = batch["timeout"], begun + batch["settle"], begun + batch["deadline"]
+    for path in filter(os.path.exists, batch.get("held", [])):
+        # Before there is any connection of its own.
+        with open(path, encoding="ascii") as table:
+            report({"kind": "held", "order": sys.byteorder, "table": table.read()})
     # The controls first: they end soon.
     watches = [watch_self(batch["self"]["host"], port, timeout) for port in batch["self"]["ports"]]
     watches += [watch_request(request, until) for request in batch["requests"]]

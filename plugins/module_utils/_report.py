@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._backup_truth import RecoveryWindow
+from ansible_collections.azora.platform.plugins.module_utils._cut_off_verdict import CutOff
 from ansible_collections.azora.platform.plugins.module_utils._probe_specification import differences
 from ansible_collections.azora.platform.plugins.module_utils._redis_backup_truth import RecoveryPoints
 from ansible_collections.azora.platform.plugins.module_utils._verdict import Evidence, Verdict
@@ -84,6 +85,7 @@ def workload_result(
     counted: Counted,
     *,
     window: RecoveryWindow | RecoveryPoints | None = None,
+    cut_off: CutOff | None = None,
 ) -> dict[str, Any]:
     """One workload with each of its pods."""
     return {
@@ -98,6 +100,7 @@ def workload_result(
             for seen in evidence.dns.get(workload.identity, [])
         ],
         "recovery": _recovery_result(window) if window else None,
+        "cut_off": cut_off.as_result() if cut_off else None,
     }
 
 
@@ -149,10 +152,14 @@ def table(
     *,
     complete: bool,
 ) -> list[str]:
-    """Text lines: the workloads, their recovery windows, the matrix, the mismatches, remarks, which policies were judged, and how it went."""
+    """Text lines: the workloads and what else was found of them, the matrix, mismatches, remarks, policies judged, and how it went."""
     lines = workload_lines(workloads)
-    recoveries = [f"{one['workload']} {one['recovery']['sentence']}" for one in workloads if one["recovery"]]
-    lines += ["", *recoveries] if recoveries else []
+    for found in (
+        [f"{one['workload']} {one['recovery']['sentence']}" for one in workloads if one["recovery"]],
+        # What did not pass is among the mismatches.
+        [one["cut_off"]["sentence"] for one in workloads if one["cut_off"] and one["cut_off"]["ok"]],
+    ):
+        lines += ["", *_wrapped(found)] if found else []
     if connections:
         lines += ["", *matrix_lines(connections)]
     for title, sentences in (("MISMATCHES", [one["sentence"] for one in mismatches]), ("REMARKS", remarks)):
@@ -169,6 +176,14 @@ def table(
                 break_on_hyphens=False,
             )
     return [*lines, "", *_level_lines(summary.get("policy_levels") or []), conclusion(summary, complete=complete)]
+
+
+def _wrapped(sentences: Iterable[str]) -> list[str]:
+    return [
+        line
+        for one in sentences
+        for line in textwrap.wrap(one, WIDTH, subsequent_indent=INDENT, break_long_words=False)
+    ]
 
 
 def _level_lines(levels: Sequence[str]) -> list[str]:

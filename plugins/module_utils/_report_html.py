@@ -560,6 +560,11 @@ def _workloads(result: Result) -> Markup:
             for one in result["workloads"]
             if one["recovery"]
         ),
+        joined(
+            element("p", one["cut_off"]["sentence"], ".", class_="cut-off")
+            for one in result["workloads"]
+            if one["cut_off"] and one["cut_off"]["ok"]
+        ),
         aria_labelledby="workloads-title",
     )
 

@@ -174,6 +174,8 @@ def _probes_case(case: Case, workload: Mapping[str, Any]) -> Case:
         f"{pod}: GET {answer['path']} on port {answer['port']}: {answer['status'] or answer['error']}"
         for pod, answer in answers
     )
+    if workload["cut_off"]:
+        case.output += f"\n{workload['cut_off']['sentence']}"
     unanswered = [(pod, answer) for pod, answer in answers if not answer["ok"]]
     if not case.outcome and unanswered:  # its prober did not report, which is told there
         told = [f"whether {pod} answers {answer['path']} is not known: {answer['error']}" for pod, answer in unanswered]

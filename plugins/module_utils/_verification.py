@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils import _report
+from ansible_collections.azora.platform.plugins.module_utils._cut_off_verdict import HEALTHY, CutOff
 from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client import (
     KubernetesClient,
     KubernetesError,
@@ -30,6 +31,15 @@ from ansible_collections.azora.platform.plugins.module_utils._verdict import (
     nothing_is_enforced,
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_backups import Backups, look_at_backups
+from ansible_collections.azora.platform.plugins.module_utils._verification_copies import Copies
+from ansible_collections.azora.platform.plugins.module_utils._verification_cut_off import (
+    chosen,
+    cut_off_findings,
+    results,
+    trials_of,
+    untested,
+)
+from ansible_collections.azora.platform.plugins.module_utils._verification_evidence import gather
 from ansible_collections.azora.platform.plugins.module_utils._verification_findings import (
     Finding,
     backup_findings,
@@ -55,6 +65,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_input
     connections_from,
     workloads_from,
 )
+from ansible_collections.azora.platform.plugins.module_utils._verification_isolation import Isolation
 from ansible_collections.azora.platform.plugins.module_utils._verification_kubelets import Counted, KubeletWatch
 from ansible_collections.azora.platform.plugins.module_utils._verification_plan import Plan, plan, targets_of
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod, pods_of
@@ -74,7 +85,10 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_servi
 from ansible_collections.azora.platform.plugins.module_utils._verification_surroundings import Truth, look_around
 
 CHECKS = ("probes", "workloads", "backups", "connectivity", "policies")
+# The options that what is remembered rests on.
+ASKED = ("workloads", "connections", "checks", "untouched", "kubelet_counters", "cut_off")
 NOT_IN_CHECK_MODE = "check mode adds no prober to any pod"
+NO_COPY = "check mode makes no copy"
 
 
 @dataclass(frozen=True)
@@ -96,6 +110,9 @@ class Order:
     record: Record | None = None
     force: bool = False
     asked: Any = None
+    # Which services are tested without what they depend on, and for how long.
+    cut_off: Sequence[Workload] = ()
+    cut_off_timeout: float = 300.0
 
     @property
     def sends_packets(self) -> bool:
@@ -117,6 +134,9 @@ class Seen:
     # When the same was verified with packets, if it was not now.
     since: str | None = None
     backups: Backups = field(default_factory=Backups)
+    cut_off: Sequence[CutOff] = ()
+    # Copies that are still there, with the reason.
+    left: Mapping[str, str] = field(default_factory=dict)
 
 
 def order_from(options: Mapping[str, Any], *, look_only: bool) -> Order:
@@ -124,8 +144,11 @@ def order_from(options: Mapping[str, Any], *, look_only: bool) -> Order:
     settle, connect = float(options["settle_time"]), float(options["connect_timeout"])
     if connect <= 0 or settle < 0:
         raise VerificationError("connect_timeout must be more than 0 and settle_time not less")
+    if options["cut_off"] and "probes" not in options["checks"]:
+        raise VerificationError("cut_off is part of the check probes, and checks leaves that out")
+    workloads = workloads_from(options["workloads"])
     return Order(
-        workloads=workloads_from(options["workloads"]),
+        workloads=workloads,
         connections=connections_from(options["connections"]),
         means=Means(options["prober_image"], options["prober_methods"], options["max_ephemeral_containers"]),
         given_workloads=options["workloads"],
@@ -137,7 +160,9 @@ def order_from(options: Mapping[str, Any], *, look_only: bool) -> Order:
         look_only=look_only,
         record=Record(**options["record"]) if options["record"] else None,
         force=options["force"],
-        asked=[options[name] for name in ("workloads", "connections", "checks", "untouched", "kubelet_counters")],
+        asked=[options[name] for name in ASKED],
+        cut_off=chosen(options["cut_off"], workloads),
+        cut_off_timeout=float(options["cut_off_timeout"]),
     )
 
 
@@ -159,22 +184,31 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
     since = None
     if order.record and print_of_all and not order.force:
         since = remembered(client, order.record, print_of_all)
+    run = secrets.token_hex(4)
     planned = plan(
         order.workloads,
         pods,
         order.connections,
         services,
-        run=secrets.token_hex(4),
+        run=run,
         checks=order.checks,
         untouched=order.untouched,
     )
     reports: list[Report] = []
     counted = Counted()
-    if not order.look_only and since is None:
-        # The kubelets count on while the probers work.
-        watch = KubeletWatch(client, probes_to_watch(order, pods))
-        reports = run_probers(client, planned.probers, order.means, order.patience, begun + order.timeout)
-        counted = watch.finish(begun + order.timeout)
+    probing = not order.look_only and since is None
+    trials = trials_of(order.cut_off, pods, order.connections, order.cut_off_timeout) if probing else []
+    with Copies(client, trials, run, order.cut_off_timeout, order.kubelet_counters) as copies:
+        if probing:
+            # The kubelets count on while the probers work.
+            watch = KubeletWatch(client, probes_to_watch(order, pods))
+            reports = run_probers(client, planned.probers, order.means, order.patience, begun + order.timeout)
+            counted = watch.finish(begun + order.timeout)
+        evidence = gather(reports, silent_sources(planned, look_only=order.look_only))
+        cut_off = without_dependencies(client, order, copies, Isolation(pods, services), evidence)
+    if not probing:
+        verdict, reason = (HEALTHY, f"unchanged since {since}") if since else (INCONCLUSIVE, NO_COPY)
+        cut_off = untested(order.cut_off, order.connections, verdict, reason)
     truth = Truth()
     if "workloads" in order.checks:
         later = pods if order.look_only else read_pods(client, order.workloads)
@@ -182,7 +216,6 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
             client, order.workloads, pods, later, services=standing, now=datetime.datetime.now(datetime.UTC)
         )
     backups = look_at_backups(client, order.workloads) if "backups" in order.checks else Backups()
-    evidence = gather(planned, reports, look_only=order.look_only)
     judged = [
         (
             row,
@@ -192,7 +225,9 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
         )
         for row in rows
     ]
-    seen = Seen(pods, reports, evidence, counted, policies, services, truth, judged, since, backups)
+    seen = Seen(
+        pods, reports, evidence, counted, policies, services, truth, judged, since, backups, cut_off, copies.left
+    )
     outcome = result(order, seen, time.monotonic() - begun)
     if order.record and print_of_all and not since and outcome["passed"] and outcome["complete"]:
         passed_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -241,33 +276,22 @@ def probes_to_watch(order: Order, pods: Mapping[str, Sequence[Pod]]) -> list[Run
     ]
 
 
-def gather(planned: Plan, reports: Sequence[Report], *, look_only: bool) -> Evidence:
-    """Bring together what all probers observed."""
-    evidence = Evidence(silent_sources=dict(planned.silent_sources))
-    if look_only:
-        sources = {prober.workload.identity for prober in planned.probers if prober.is_source}
-        evidence.silent_sources.update(dict.fromkeys(sources, NOT_IN_CHECK_MODE))
-    for report in reports:
-        prober = report.prober
-        source = prober.workload.identity
-        if report.failure:
-            if prober.is_source:
-                evidence.silent_sources[source] = report.failure
-                if report.waived:
-                    evidence.waived.add(source)
-            continue
-        if prober.is_source:
-            if prober.proxy:
-                evidence.proxies[source] = prober.proxy
-            evidence.dns[source] = [seen for seen in report.observed if seen["kind"] == "dns"]
-        for seen in report.observed:
-            if seen["kind"] == "cell" and seen["id"] >= len(prober.cells):
-                continue  # a hairpin proves nothing about others
-            if seen["kind"] == "cell":
-                evidence.cells[source, prober.cells[seen["id"]]] = seen
-            elif seen["kind"] == "self" and seen["outcome"] in ("open", "refused"):
-                evidence.listening[Place(prober.pod.address, seen["port"])] = seen["outcome"] == "open"
-    return evidence
+def silent_sources(planned: Plan, *, look_only: bool) -> dict[str, str]:
+    """Those that get no prober, with the reason."""
+    sources = {prober.workload.identity for prober in planned.probers if prober.is_source and look_only}
+    return {**planned.silent_sources, **dict.fromkeys(sources, NOT_IN_CHECK_MODE)}
+
+
+def without_dependencies(
+    client: KubernetesClient, order: Order, copies: Copies, isolation: Isolation, evidence: Evidence
+) -> list[CutOff]:
+    """What becomes of the copies, which are cut off; EVIDENCE is that of the platform's own pods."""
+    if not copies.trials:
+        return []
+    copies.watch()
+    isolation.prove(client, copies.trials, order.means, order.patience, evidence, run=copies.run)
+    isolation.judge_policies(client, order.given_workloads)
+    return results(copies, isolation)
 
 
 def find(order: Order, seen: Seen) -> list[Finding]:
@@ -275,7 +299,9 @@ def find(order: Order, seen: Seen) -> list[Finding]:
     findings = enforcement_finding(nothing_is_enforced(seen.judged)) or node_finding(leaking_nodes(seen))
     if "probes" in order.checks:
         for workload in order.workloads:
-            findings += pod_findings(workload, seen.pods[workload.identity])
+            tested = workload in order.cut_off
+            findings += pod_findings(workload, seen.pods[workload.identity], tested=tested)
+    findings += cut_off_findings(seen.cut_off, seen.left)
     findings += truth_findings(seen.truth) + backup_findings(seen.backups)
     reported = report_findings(seen.reports, seen.evidence)
     findings += reported
@@ -322,6 +348,7 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
             seen.evidence,
             seen.counted,
             window=seen.backups.windows.get(one.identity),
+            cut_off=next((test for test in seen.cut_off if test.workload == one.identity), None),
         )
         for one in order.workloads
     ]
@@ -340,6 +367,7 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         truth=seen.truth,
         backups=seen.backups,
         waived={source: seen.evidence.silent_sources[source] for source in seen.evidence.waived},
+        untested=[test.workload for test in seen.cut_off if order.look_only],
     )
     levels = seen.policies.levels if "policies" in order.checks else []
     verdicts = [verdict.verdict for _connection, verdict in seen.judged]
@@ -368,6 +396,7 @@ def result(order: Order, seen: Seen, seconds: float) -> dict[str, Any]:
         or bool(seen.truth.unread)
         or bool(seen.backups.unread)
         or any(report.failure for report in seen.reports)
+        or any(test.verdict == INCONCLUSIVE for test in seen.cut_off)
     )
     return {
         "changed": False,

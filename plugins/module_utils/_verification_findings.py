@@ -66,9 +66,13 @@ def enforcement_finding(reason: str | None) -> list[Finding]:
     return [Finding("enforcement", "*", "*", None, BLOCKED, OPEN, reason, sentence)]
 
 
-def pod_findings(workload: Workload, pods: Sequence[Pod]) -> list[Finding]:
-    """Replicas that are missing or not ready, and live probes that are not the declared ones."""
-    return [*_readiness(workload, pods), *_specification(workload, pods), *_shared_path(workload)]
+def pod_findings(workload: Workload, pods: Sequence[Pod], *, tested: bool = False) -> list[Finding]:
+    """Replicas that are missing or not ready, and live probes that are not the declared ones.
+
+    With TESTED, whether liveness depends on anything was tried, and is told by that.
+    """
+    shared = [] if tested else _shared_path(workload)
+    return [*_readiness(workload, pods), *_specification(workload, pods), *shared]
 
 
 def _shared_path(workload: Workload) -> list[Finding]:
@@ -81,7 +85,8 @@ def _shared_path(workload: Workload) -> list[Finding]:
     reason = f"liveness and readiness share {where}"
     sentence = (
         f"{reason} in {workload.identity}: if that depends on another service, its failure restarts every pod;"
-        " give liveness a path of its own, or declare probes.liveness.dependency_free: true if it depends on nothing"
+        " give liveness a path of its own, declare probes.liveness.dependency_free: true if it depends on nothing, or have"
+        " that tested (cut_off)"
     )
     expected = "a liveness path that depends on nothing"
     return [

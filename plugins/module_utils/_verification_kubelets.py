@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client import (
@@ -75,22 +75,28 @@ class KubeletWatch:
         return self._begun + probe.period + probe.timeout + SLACK
 
     def _read(self, nodes: set[str]) -> tuple[dict[Key, Runs], dict[str, str]]:
-        names = sorted(nodes)
-        counted: dict[Key, Runs] = {}
-        unread: dict[str, str] = {}
-        for node, answer in zip(names, together([self._question(node) for node in names]), strict=True):
-            if isinstance(answer, KubernetesError):
-                forbidden = answer.status == 403
-                unread[node] = "this user may not get nodes/proxy" if forbidden else str(answer)
-            else:
-                counted.update(parse(answer))
-        return counted, unread
+        return read_kubelets(self._client, nodes)
 
-    def _question(self, node: str) -> Callable[[], str | KubernetesError]:
-        def question() -> str | KubernetesError:
-            try:
-                return self._client.text(f"/api/v1/nodes/{node}/proxy/metrics/probes")
-            except KubernetesError as error:
-                return error
 
-        return question
+def read_kubelets(client: KubernetesClient, nodes: Iterable[str]) -> tuple[dict[Key, Runs], dict[str, str]]:
+    """The counters of these nodes' kubelets; of those that could not be read, why."""
+    names = sorted(nodes)
+    counted: dict[Key, Runs] = {}
+    unread: dict[str, str] = {}
+    for node, answer in zip(names, together([_question(client, node) for node in names]), strict=True):
+        if isinstance(answer, KubernetesError):
+            forbidden = answer.status == 403
+            unread[node] = "this user may not get nodes/proxy" if forbidden else str(answer)
+        else:
+            counted.update(parse(answer))
+    return counted, unread
+
+
+def _question(client: KubernetesClient, node: str) -> Callable[[], str | KubernetesError]:
+    def question() -> str | KubernetesError:
+        try:
+            return client.text(f"/api/v1/nodes/{node}/proxy/metrics/probes")
+        except KubernetesError as error:
+            return error
+
+    return question

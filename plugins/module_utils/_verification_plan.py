@@ -130,6 +130,22 @@ def plan(
     return planned
 
 
+def prober_of_copy(
+    workload: Workload,
+    pod: Pod,
+    rows: Sequence[Connection],
+    pods: Mapping[str, Sequence[Pod]],
+    services: Services,
+    *,
+    run: str,
+) -> PlannedProber:
+    """In a copy of a replica that should reach nobody; ROWS are the connections that the workload itself may open."""
+    prober = PlannedProber(workload, pod, f"azora-verify-{run}", Batch(run=run, address=pod.address, ask_held=True))
+    _add_requests(prober)
+    _add_connections(prober, rows, pods, services, {})
+    return prober
+
+
 def _destination_ports(connections: Sequence[Connection]) -> dict[str, set[int]]:
     ports: dict[str, set[int]] = {}
     for connection in connections:

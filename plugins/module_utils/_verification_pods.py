@@ -17,6 +17,15 @@ MESH_PROXIES = ("istio-proxy", "linkerd-proxy", "kuma-sidecar", "consul-dataplan
 # Why a container waits that ended again and again.
 CRASHING = "CrashLoopBackOff"
 
+# The kubelet does not get over these by itself soon enough to wait for.
+HOPELESS = (
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "CreateContainerConfigError",
+    "RunContainerError",
+)
+
 
 @dataclass(frozen=True)
 class Pod:

@@ -26,16 +26,8 @@ from ansible_collections.azora.platform.plugins.module_utils._prober import (
     observations,
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_plan import PlannedProber
-from ansible_collections.azora.platform.plugins.module_utils._verification_pods import prober_state
+from ansible_collections.azora.platform.plugins.module_utils._verification_pods import HOPELESS, prober_state
 
-# The kubelet does not get over these by itself soon enough to wait for.
-HOPELESS = (
-    "ImagePullBackOff",
-    "InvalidImageName",
-    "ErrImageNeverPull",
-    "CreateContainerConfigError",
-    "RunContainerError",
-)
 # The ways into a pod: a container of the prober's own; the pod's container, if it has python3; none.
 EPHEMERAL_CONTAINER, EXEC, POLICIES_ONLY = METHODS = ("ephemeral_container", "exec", "policies_only")
 # A websocket asks for both, which of them depends on the version of the API server.

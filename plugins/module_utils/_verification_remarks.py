@@ -36,6 +36,7 @@ def remarks(
     truth: Truth,
     backups: Backups,
     waived: Mapping[str, str],
+    untested: Sequence[str],
 ) -> list[str]:
     """Sentences; none of them makes a verification fail."""
     sentences = [sentence for report in reports for sentence in _slow_answers(report)]
@@ -71,6 +72,8 @@ def remarks(
         f"nothing was sent from {workload}, only its policies were judged: {reason}"
         for workload, reason in sorted(waived.items())
     ]
+    if untested:
+        sentences.append(f"{', '.join(untested)} would be tested without what they depend on; check mode makes no copy")
     if policies.unread:
         sentences.append(f"whether packets and policies agree is not known: {policies.unread}")
     if policies.not_judged:

@@ -33,7 +33,7 @@ attributes:
   check_mode:
     support: partial
     details:
-      - In check mode no prober is added to any pod. Readiness, declared probes and the policies are compared with what is declared; every
+      - In check mode no prober is added to any pod, and no pod is made. Readiness, declared probes and the policies are compared with what is declared; every
         connection is V(INCONCLUSIVE), for no packet was sent.
       - The module does not fail in check mode, because what check mode did not apply cannot be verified. RV(passed) tells what was
         found, and RV(complete) is V(false).
@@ -47,6 +47,7 @@ attributes:
       - A verification is a check and reports no change. It does leave a trace. Outside check mode each probed pod gets one
         more ephemeral container, which ends within seconds and stays listed in the pod's specification as long as the pod
         lives. The Kubernetes API offers no way to take it away. RV(touched_pods) names those pods.
+      - The pods that O(cut_off) makes are deleted before the module ends, however it ends.
 options:
   workloads:
     description:
@@ -58,7 +59,8 @@ options:
       - A workload is called C(namespace/name) in O(connections).
       - C(probes) has C(liveness), C(readiness) and C(startup), each with C(path), C(port) (a number or a name from C(listens)), C(scheme),
         C(initial_delay_seconds), C(period_seconds), C(timeout_seconds), C(success_threshold) and C(failure_threshold). What is left
-        out is not compared. Liveness and readiness on one path pass only if C(liveness) has C(dependency_free).
+        out is not compared. Liveness and readiness on one path pass only if C(liveness) has C(dependency_free), or if O(cut_off) shows
+        that the path depends on nothing.
       - C(listens) is a list of dictionaries with C(name), C(port), C(protocol) and C(application).
     type: list
     elements: dict
@@ -95,6 +97,28 @@ options:
     elements: str
     choices: [probes, workloads, backups, connectivity, policies]
     default: [probes, workloads, backups, connectivity, policies]
+  cut_off:
+    description:
+      - Workloads, as C(namespace/name), that are to be healthy without what they depend on, or V(all) for each service that declares a liveness
+        probe. Stores are never tested.
+      - For each, one pod is made that is a copy of a ready replica with no label but its own, so that no policy allows it anything but what
+        holds for every pod of its namespace, and no Service, ReplicaSet or disruption budget selects it. Live replicas are not touched.
+      - Its liveness probe passes if, cut off from its first moment, it passed as often in a row as it may fail. Its kubelet's counters
+        tell; where they may not be read, that it was not restarted and answers itself.
+      - That it was cut off is proven by packets from within it, by what it is connected to, and by the live policies. Without proof, without
+        a pod (a quota, no node, no right to C(create) and C(delete) C(pods)), and for pods that share volumes with others or
+        use a service mesh, it is V(INCONCLUSIVE), which is a mismatch.
+      - This takes as long as the slowest liveness probe needs to fail for good; everything else is verified meanwhile.
+      - It is part of V(probes) in O(checks).
+    type: list
+    elements: str
+    default: []
+  cut_off_timeout:
+    description:
+      - Seconds from the making of the pods of O(cut_off) within which their liveness probes have to have had their turns.
+      - A workload whose probe needs longer is not tested, and V(INCONCLUSIVE).
+    type: int
+    default: 300
   kubelet_counters:
     description:
       - Whether the kubelets' own counters have to prove that each declared probe ran, and passed, while the verification looked.
@@ -208,6 +232,13 @@ EXAMPLES = r"""
     report_path:
       - /srv/reports/platform.html
       - /srv/reports/platform.xml
+
+- name: Verify, and that every service stays healthy while its stores and callees are out of reach
+  azora.platform.verify:
+    workloads: "{{ catalogue | azora.platform.verification_workloads }}"
+    connections: "{{ catalogue | azora.platform.connections }}"
+    prober_image: registry.example/python:3.13-slim
+    cut_off: [all]
 
 - name: Verify one pair of workloads, and that nothing else gets in
   azora.platform.verify:
@@ -339,6 +370,76 @@ workloads:
         since: "2026-05-01T00:00:04Z"
         last_backup: "2026-05-02T00:00:03Z"
         sentence: can be recovered to any moment since 2026-05-01T00:00:04Z; its last backup ended at 2026-05-02T00:00:03Z
+    cut_off:
+      description: What the test of O(cut_off) showed; nothing of workloads that were not to be tested.
+      returned: always
+      type: dict
+      contains:
+        verdict:
+          description:
+            - V(HEALTHY), V(UNHEALTHY) (its liveness probe failed), V(ENDED) (its container ended by itself or did not start up) or
+              V(INCONCLUSIVE).
+          returned: always
+          type: str
+          sample: HEALTHY
+        ok:
+          description: Whether it is V(HEALTHY).
+          returned: always
+          type: bool
+          sample: true
+        pod:
+          description: The pod that was made, and is gone; nothing if none was.
+          returned: always
+          type: str
+          sample: default/user-cut-off-5f0c1d2e
+        copy_of:
+          description: The replica that it was a copy of.
+          returned: always
+          type: str
+          sample: default/user-7d9c5b6f4-x2x8k
+        probe:
+          description: What its liveness probe asks.
+          returned: always
+          type: str
+          sample: GET /health on port 8080
+        cut_off_from:
+          description: The workload's allowed O(connections).
+          returned: always
+          type: list
+          elements: str
+          sample: [azora-es/ai-agent:8080, azora-data/pg:5432]
+        passed:
+          description: How often its kubelet saw the liveness probe pass; nothing where its counters were not read.
+          returned: always
+          type: int
+          sample: 3
+        failed:
+          description: How often it failed.
+          returned: always
+          type: int
+          sample: 0
+        restarts:
+          description: How often its container was restarted.
+          returned: always
+          type: int
+          sample: 0
+        seconds:
+          description: How long it took, from the making of the pod.
+          returned: always
+          type: float
+          sample: 58.3
+        reason:
+          description: What the verdict rests on.
+          returned: always
+          type: str
+          sample: its liveness probe passed 3 of 3 times and answered status 200
+        sentence:
+          description: All of it in one sentence.
+          returned: always
+          type: str
+          sample: >-
+            default/user stays healthy while it is cut off from azora-es/ai-agent:8080 and azora-data/pg:5432: its liveness probe
+            passed 3 of 3 times and answered status 200
 connections:
   description: One entry for each of O(connections), in the same order, with all that was given and what was found.
   returned: always, unless the verification could not begin
@@ -541,6 +642,8 @@ OPTIONS = {
     "connections": {"type": "list", "elements": "dict", "default": []},
     "prober_image": {"type": "str"},
     "checks": {"type": "list", "elements": "str", "choices": list(CHECKS), "default": list(CHECKS)},
+    "cut_off": {"type": "list", "elements": "str", "default": []},
+    "cut_off_timeout": {"type": "int", "default": 300},
     "kubelet_counters": {
         "type": "str",
         "choices": ["if_permitted", "required", "skipped"],

@@ -21,8 +21,9 @@ from ansible_collections.azora.platform.plugins.module_utils._probe_counters imp
 from ansible_collections.azora.platform.plugins.module_utils._prober import Patience
 from ansible_collections.azora.platform.plugins.module_utils._report_words import Occasion
 from ansible_collections.azora.platform.plugins.module_utils._verdict import judge
-from ansible_collections.azora.platform.plugins.module_utils._verification import Order, Seen, gather, result
+from ansible_collections.azora.platform.plugins.module_utils._verification import Order, Seen, result
 from ansible_collections.azora.platform.plugins.module_utils._verification_backups import Backups
+from ansible_collections.azora.platform.plugins.module_utils._verification_evidence import gather
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import (
     Connection,
     Workload,
@@ -101,7 +102,7 @@ def verified(
     planned = plan(order.workloads, pods, order.connections, Services(), run="5ead0f0e", checks=checks)
     addresses = {pod.address: identity for identity, found in pods.items() for pod in found}
     reports = [_report(prober, world, order.connections, addresses) for prober in planned.probers]
-    evidence = gather(planned, reports, look_only=False)
+    evidence = gather(reports, planned.silent_sources)
     rows = order.connections if "connectivity" in checks else []
     judged = [
         (row, judge(row, targets_of(row, pods, Services(), planned.senders.get(row.source)), evidence)) for row in rows

@@ -205,6 +205,15 @@ class FakeKubernetes(http.server.ThreadingHTTPServer):
         self.closed: set[tuple[str, str, int]] = set()
         self.black_hole = ("", 0)
         self.policies: list[dict[str, Any]] = []
+        # What becomes of a pod that is created, by whatever a test makes of it; and what refuses to make or to delete one.
+        self.start_pod: Callable[[dict[str, Any]], None] = lambda _pod: None
+        self.refuses_pods = ""
+        self.keeps_pods = False
+        self.events: list[dict[str, Any]] = []
+        # Pods that reach nothing but their name server, and the connections that a pod holds.
+        self.isolated: set[str] = set()
+        self.held = directory / "tcp"
+        self.held.write_text("  sl  local_address rem_address   st\n")
         # What stands around the pods, by the plural of the kind.
         self.surroundings: dict[str, list[dict[str, Any]]] = {
             plural: []
@@ -285,11 +294,20 @@ class FakeKubernetes(http.server.ThreadingHTTPServer):
         """The batch in this pod's network: its own resolver, and what policies close to it."""
         document = json.loads(zlib.decompress(base64.b64decode(batch)))
         for cell in document["cells"]:
-            if (pod, cell["host"], cell["port"]) in self.closed:
+            if pod in self.isolated or (pod, cell["host"], cell["port"]) in self.closed:
                 cell["host"], cell["port"] = self.black_hole
         if document["dns"]:
             document["dns"] = {"resolver": str(self.resolver), "port": self.name_server_port}
+        if "held" in document:
+            document["held"] = [str(self.held), "/there/is/no/such/table"]
         return base64.b64encode(zlib.compress(json.dumps(document).encode())).decode()
+
+    def create_pod(self, body: dict[str, Any]) -> dict[str, Any]:
+        metadata = {**body["metadata"], "uid": f"uid-{body['metadata']['name']}"}
+        pod = {**body, "metadata": metadata, "spec": {**body["spec"], "nodeName": "node1"}, "status": {}}
+        self.start_pod(pod)
+        self.pods[metadata["namespace"], metadata["name"]] = pod
+        return pod
 
 
 class _ApiHandler(http.server.BaseHTTPRequestHandler):
@@ -307,6 +325,9 @@ class _ApiHandler(http.server.BaseHTTPRequestHandler):
 
     def do_PATCH(self) -> None:
         self._serve("PATCH")
+
+    def do_DELETE(self) -> None:
+        self._serve("DELETE")
 
     def _serve(self, method: str) -> None:
         size = int(self.headers.get("Content-Length") or 0)
@@ -327,9 +348,24 @@ class _ApiHandler(http.server.BaseHTTPRequestHandler):
             namespace = parts[parts.index("namespaces") + 1]
             found = [one for one in items if one["metadata"]["namespace"] == namespace]
             self._send({"kind": "List", "metadata": {}, "items": found})
+        elif len(parts) == 5 and parts[-1] == "pods" and method == "POST":
+            if self.server.refuses_pods:
+                self._send({"kind": "Status", "code": 403, "message": self.server.refuses_pods}, 403)
+            else:
+                self._send(self.server.create_pod(body), 201)
+        elif len(parts) == 6 and parts[-2] == "pods" and method == "DELETE":
+            if self.server.keeps_pods:
+                self._send({"kind": "Status", "code": 500, "message": "etcd is away"}, 500)
+            else:
+                self._send(self.server.pods.pop((parts[3], parts[5]), {}))
         elif len(parts) == 5 and parts[-1] == "pods":
             items = [pod for (namespace, _name), pod in sorted(self.server.pods.items()) if namespace == parts[3]]
+            for label in parse_qs(url.query).get("labelSelector", []):
+                if not set(label) & set("=,("):  # that there is one is all that a verification ever asks
+                    items = [pod for pod in items if label in (pod["metadata"].get("labels") or {})]
             self._send({"kind": "PodList", "metadata": {}, "items": items})
+        elif parts[-1] == "events":
+            self._send({"kind": "EventList", "metadata": {}, "items": self.server.events})
         elif parts[-1] == "ephemeralcontainers" and method == "PATCH":
             self._add_container(self.server.pods.get((parts[3], parts[5])), body)
         elif parts[-1] == "exec":

@@ -113,6 +113,7 @@ def workload(**changes: Any) -> dict[str, Any]:
         "ready_pods": 2,
         "probes": ["liveness"],
         "recovery": None,
+        "cut_off": None,
         "pods": [pod, other],
         **changes,
     }
