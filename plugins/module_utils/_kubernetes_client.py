@@ -274,13 +274,13 @@ def together(calls: Sequence[Any], at_once: int = CONCURRENT_REQUESTS) -> list[A
 
 
 def listings(
-    client: KubernetesClient, paths: Sequence[str], **selectors: str
+    client: KubernetesClient, paths: Sequence[str], *, label_selector: str = ""
 ) -> list[list[dict[str, Any]] | KubernetesError]:
     """All objects of several collections, in the order of the paths; an error in the place of each that failed."""
 
     def listing(path: str) -> list[dict[str, Any]] | KubernetesError:
         try:
-            return client.list(path, **selectors)
+            return client.list(path, label_selector=label_selector)
         except KubernetesError as error:
             return error
 
