@@ -25,7 +25,7 @@ from redis_node.resp import RedisConnection, RedisError
 SOURCE_PORT_OFFSET = 30000
 DUMP_TIMEOUT = 600
 LOAD_TIMEOUT = 300.0
-#: A primary that follows another server for longer is replaced: Sentinel takes it for lost after some 22 s.
+#: A replicated primary that follows another server for longer is replaced: Sentinel takes it for lost after some 22 s.
 TAKE_OVER_TIMEOUT = 15.0
 SETTLE_TIMEOUT = 30.0
 GZIP_MAGIC, RDB_MAGIC = b"\x1f\x8b", b"REDIS"
@@ -151,10 +151,11 @@ class Datasets:
         with RedisConnection(place, database.authentication_redis_pass) as redis:
             redis.command("REPLICAOF", source[0], str(source[1]))
             try:
-                deadline = time.monotonic() + TAKE_OVER_TIMEOUT
+                patience = TAKE_OVER_TIMEOUT if len(database.copies) > 1 else LOAD_TIMEOUT
+                deadline = time.monotonic() + patience
                 while not _is_copy(information(place, database), source):
                     if time.monotonic() > deadline:
-                        reason = f"the primary did not take it over in {TAKE_OVER_TIMEOUT:g} s"
+                        reason = f"the primary did not take it over in {patience:g} s"
                         raise DatasetError("general-error", reason)
                     time.sleep(0.1)
             finally:
