@@ -13,8 +13,8 @@ version_added: 0.1.0
 author: azora.platform contributors (@azora)
 description:
   - Waits until the ClusterServiceVersion of each operator has succeeded, all of them together.
-  - Approves the InstallPlans that lead to the wanted versions, of which there may be several in an upgrade. A plan that goes beyond the wanted version, or holds
-    something of another operator, is not approved.
+  - Approves the InstallPlans that lead to the wanted versions, of which there may be several in an upgrade. A plan that goes beyond the wanted version, or
+    holds something of another operator, is not approved.
   - Stops at once where OLM has given up, and tells why in its words.
 extends_documentation_fragment:
   - azora.platform.kubernetes

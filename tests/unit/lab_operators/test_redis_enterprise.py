@@ -247,7 +247,12 @@ def test_three_nodes_would_rather_be_on_different_machines_and_are_disturbed_one
 def test_the_first_node_is_asked(rest: ClusterDouble) -> None:
     asked = []
     api = KubernetesDouble(cluster(nodes=3))
-    controller = RedisEnterpriseController(api, SETTINGS, lambda host, *_: asked.append(host) or rest)  # type: ignore[arg-type, func-returns-value, return-value]
+
+    def connect(host: str, *_others: str) -> ClusterDouble:
+        asked.append(host)
+        return rest
+
+    controller = RedisEnterpriseController(api, SETTINGS, connect)  # type: ignore[arg-type]
     controller.reconcile_cluster("data", "rec")
     assert set(asked) == {"rec-0.rec.data.svc.cluster.local"}
 

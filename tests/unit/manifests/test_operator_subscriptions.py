@@ -18,6 +18,7 @@ from ansible_collections.azora.platform.plugins.module_utils._operator_subscript
 from ansible_collections.azora.platform.plugins.module_utils._operator_subscriptions_wait import follow
 
 WANTED = "strimzi-cluster-operator.v1.2.0"
+UNRESOLVED = {"type": "ResolutionFailed", "status": "True", "message": "no operators found in channel"}
 
 
 def operator(**subscription):
@@ -146,7 +147,7 @@ def test_what_olm_gives_up_is_told_in_its_words(plans, versions, said):
     ("subscriptions", "versions", "said"),
     [
         ([], [], "there is no Subscription of the package strimzi-kafka-operator"),
-        ([subscription(conditions=[{"type": "ResolutionFailed", "status": "True", "message": "no operators found in channel"}])], [], "no operators found in channel"),
+        ([subscription(conditions=[UNRESOLVED])], [], "no operators found in channel"),
         ([subscription(state="UpgradePending")], [], "has not made a plan"),
         ([subscription()], [version(WANTED, "Failed", reason="InstallCheckFailed", message="timeout")], "(InstallCheckFailed): timeout"),
     ],

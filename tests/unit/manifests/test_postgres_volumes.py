@@ -142,7 +142,7 @@ def test_nothing_else_grows(wanted, phase, size) -> None:
     assert answer == {"claims": [], "clusters": []}
 
 
-LIVE = [live()]
+LIVE = (live(),)
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_volumes_that_are_not_to_be_resized_stay_as_they_are(judge, wanted) -> N
         "postgres_cluster_settings": {"walStorage": {"resizeInUseVolumes": False}},
     }
     assert judge(**sizes) == []
-    assert postgres_enlargement(wanted(**sizes), LIVE, CLAIMS) == {"claims": [], "clusters": []}
+    assert postgres_enlargement(wanted(**sizes), [*LIVE], CLAIMS) == {"claims": [], "clusters": []}
 
 
 def test_a_size_that_is_none_is_named(judge) -> None:

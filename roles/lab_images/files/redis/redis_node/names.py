@@ -71,7 +71,8 @@ def address_of(name: str) -> str | None:
 class Names:
     """The process that asks; nothing where the C library is not told to read the file."""
 
-    def __init__(self, hosts: Sequence[str], environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, hosts: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        environment = os.environ if environment is None else environment
         self._hosts = hosts
         self._file = environment.get(FILE_VARIABLE, "")
         self._environment = {key: value for key, value in environment.items() if key != PRELOAD_VARIABLE}
