@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -38,10 +39,18 @@ for _root in (IMAGES / "service", IMAGES / "gateway", ENDPOINT.parent):
     sys.path.append(str(_root))
 
 
+_given_ports: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nobody has, each only once: one below those that the kernel gives to connections, so that none takes it meanwhile."""
+    while True:
+        port = random.randint(10240, 32000)
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            if port not in _given_ports:
+                _given_ports.add(port)
+                return port
 
 
 def eventually(check: Callable[[], Any], seconds: float = 10) -> Any:
@@ -348,6 +357,11 @@ class Redis:
         import redis
 
         return redis.Redis(port=self.port, password=PASSWORD, decode_responses=True)
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
 
 
 @contextlib.contextmanager

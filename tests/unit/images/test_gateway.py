@@ -110,15 +110,6 @@ def test_a_control_port_takes_the_control_api_and_health_with_it(
     assert one.ask("GET", "/user").status == 200
 
 
-@pytest.fixture
-def port() -> int:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 # ---- what is not passed ---------------------------------------------------------------------------------------------
 
 
