@@ -227,9 +227,9 @@ def _licence_findings(
     if state and state != "Valid":
         until = f" (until {status['expirationDate']})" if status.get("expirationDate") else ""
         remedy = (
-            f"put a valid one into the Secret {secret}, key license"
+            f"give another one as redis_license, or put it into the Secret {secret}, key license"
             if secret
-            else "put one into a Secret with the key license and name it in redis_license_secret_name"
+            else "give one as redis_license, or put it into a Secret with the key license and name that in redis_license_secret_name"
         )
         yield (
             f"the licence of the Redis cluster {_name(cluster)} is {state}{until}, so no database of it can be made or changed: "
@@ -247,5 +247,5 @@ def _licence_findings(
         which = "its licence" if secret else "Redis Enterprise's trial"
         yield (
             f"the databases of the Redis cluster {_name(cluster)} have {shards} shards, masters and replicas counted together, but {which} "
-            f"allows {limit}: name a larger licence in redis_license_secret_name, or set catalogue_redis_replication to false"
+            f"allows {limit}: give a larger licence (redis_license), or set catalogue_redis_replication to false"
         )

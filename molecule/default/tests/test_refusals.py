@@ -46,7 +46,7 @@ def refused(run: subprocess.CompletedProcess[str]) -> str:
         ),
         (
             {"catalogue_redis_database_memory": "2GB"},
-            "the databases of the Redis cluster azora-redis/rec are 8000 MB together",
+            "the databases of the Redis cluster azora-redis/rec are 16000 MB together, replicas counted",
         ),
     ],
     ids=["storage class", "too few nodes", "too small nodes", "too little memory"],
@@ -95,7 +95,7 @@ def test_an_expired_licence_is_said_and_the_next_run_completes(play: Play, api: 
     with expired_licence(api):
         said = refused(play("playbooks/data.yml"))
     assert "the licence of the Redis cluster azora-redis/rec is Expired (until 2026-01-31)" in said
-    assert "name it in redis_license_secret_name, and run this again" in said
+    assert "give another one as redis_license" in said
     again = play("playbooks/data.yml")
     assert again.returncode == 0, again.stdout + again.stderr
     assert " changed=0 " in again.stdout

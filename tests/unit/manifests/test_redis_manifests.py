@@ -33,11 +33,14 @@ def test_image_is_split_at_its_tag_and_not_at_the_port_of_its_registry(catalogue
 
 
 def test_a_licence_lies_beside_each_cluster_that_names_it(catalogue, settings, find):
-    given = settings("redis", redis_license="a licence")
-    assert (
-        find(redis_manifests(catalogue, given), "RedisEnterpriseCluster", "rec")["spec"]["licenseSecretName"]
-        == "redis-license"
-    )
+    names = [
+        find(redis_manifests(catalogue, settings("redis", redis_license=text)), "RedisEnterpriseCluster", "rec")[
+            "spec"
+        ]["licenseSecretName"]
+        for text in ("a licence", "another", "a licence")
+    ]
+    assert names[0] == names[2] != names[1]
+    assert all(name.startswith("redis-license-") for name in names)
     (secret,) = license_secrets(catalogue, "a licence", "redis-license")
     (store,) = [store for store in catalogue["stores"] if store["kind"] == "redis"]
     assert (secret["metadata"]["namespace"], secret["metadata"]["name"]) == (store["namespace"], "redis-license")

@@ -147,10 +147,10 @@ def test_an_expired_licence(judge, catalogue):
     (said,) = judge(clusters=[rec(catalogue, "paid", **expired)])
     assert said == (
         "the licence of the Redis cluster cache/rec is Expired (until 2026-01-31), so no database of it can be made or changed: "
-        "put a valid one into the Secret paid, key license, and run this again"
+        "give another one as redis_license, or put it into the Secret paid, key license, and run this again"
     )
     (trial,) = judge(clusters=[rec(catalogue, **expired)], redis={})
-    assert "put one into a Secret with the key license and name it in redis_license_secret_name" in trial
+    assert "put it into a Secret with the key license and name that in redis_license_secret_name" in trial
     # The remedy itself is not refused.
     assert judge(clusters=[rec(catalogue, **expired)]) == []
 
