@@ -23,7 +23,7 @@ import kubernetes
 
 from conftest import GATEWAY_PORT
 
-LOAD_SECONDS, WRITERS, RATE = 240, 8, 20
+LOAD_SECONDS, WRITERS, RATE = 600, 8, 20
 # Patroni's lock outlives a dead primary by 20 s; a busy machine adds to that. Brokers are missed after less.
 OUTAGE_SECONDS = 90
 HEALTHY_SECONDS = 240

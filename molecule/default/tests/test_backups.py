@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import kubernetes
+import kubernetes.dynamic
 import pytest
 
 Play = Callable[..., subprocess.CompletedProcess[str]]
@@ -234,13 +235,17 @@ def test_a_redis_database_comes_back_as_it_was_backed_up(
 
 
 @pytest.fixture
-def wrong_redis_key(core: kubernetes.client.CoreV1Api) -> Iterator[None]:
-    right = core.read_namespaced_secret(REDIS_KEYS, REDIS_NAMESPACE).data["AWS_SECRET_ACCESS_KEY"]
+def wrong_redis_key(api: kubernetes.client.ApiClient) -> Iterator[None]:
+    secrets = kubernetes.dynamic.DynamicClient(api).resources.get(api_version="v1", kind="Secret")
+    there = secrets.get(REDIS_KEYS, REDIS_NAMESPACE).to_dict()
+    metadata = {"name": REDIS_KEYS, "namespace": REDIS_NAMESPACE, "labels": there["metadata"]["labels"]}
+    right = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": there["type"], "data": there["data"]}
 
-    def write(value: str) -> None:
-        core.patch_namespaced_secret(REDIS_KEYS, REDIS_NAMESPACE, {"data": {"AWS_SECRET_ACCESS_KEY": value}})
+    def write(secret: dict[str, Any]) -> None:
+        # As the playbooks do, so that they find nothing to change afterwards.
+        secrets.server_side_apply(secret, field_manager="azora.platform", force_conflicts=True)
 
-    write(base64.b64encode(b"mistyped").decode())
+    write({**right, "data": {**right["data"], "AWS_SECRET_ACCESS_KEY": base64.b64encode(b"mistyped").decode()}})
     yield
     write(right)
 

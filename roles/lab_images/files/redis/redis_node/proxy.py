@@ -36,7 +36,7 @@ defaults
 #: Seconds until every server was checked, with some to spare.
 FIRST_CHECKS = 2.0
 RESOLVERS = """
-# Pods come back with other addresses. Until a name server says another one, the last one stays.
+# Pods come back with other addresses. While no name server says one, the last one stays.
 resolvers cluster
     parse-resolv-conf
     resolve_retries 3
@@ -47,7 +47,6 @@ resolvers cluster
     hold refused 24h
     hold timeout 24h
     hold other 24h
-    hold obsolete 24h
 """
 
 
