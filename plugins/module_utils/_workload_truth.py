@@ -73,7 +73,7 @@ def untruths(declared: Declared, pods: Sequence[Object], around: Surroundings, n
         *_endpoints(declared, pods, around),
         *_spread(declared, pods, around.nodes),
         *_budget(declared, pods, around),
-        *_autoscaler(declared, around, now),
+        *_autoscaler(declared, pods, around, now),
     ]
 
 
@@ -202,7 +202,9 @@ def _budget(declared: Declared, pods: Sequence[Object], around: Surroundings) ->
         yield _wrong("disruption budget", "at least 1 disruption allowed", "0", sentence)
 
 
-def _autoscaler(declared: Declared, around: Surroundings, now: datetime.datetime) -> Iterator[Untruth]:
+def _autoscaler(
+    declared: Declared, pods: Sequence[Object], around: Surroundings, now: datetime.datetime
+) -> Iterator[Untruth]:
     scaling = [
         one
         for one in around.autoscalers
@@ -228,15 +230,17 @@ def _autoscaler(declared: Declared, around: Surroundings, now: datetime.datetime
             continue
         why = condition.get("message") or condition.get("reason") or "its controller did not look at it yet"
         sentence = f"the HorizontalPodAutoscaler of {declared.identity} cannot act ({kind}): {why}"
-        yield _wrong(
-            "autoscaler", f"{kind} True", str(condition.get("status")), sentence, certain=_settled(autoscaler, now)
-        )
+        # Without the metrics of its pods it cannot tell; after a rollout all of them are new.
+        waits = [autoscaler, *(pods if str(condition.get("reason")).startswith("FailedGet") else [])]
+        certain = not any(_is_young(one, now) for one in waits)
+        yield _wrong("autoscaler", f"{kind} True", str(condition.get("status")), sentence, certain=certain)
         break
 
 
-def _settled(autoscaler: Object, now: datetime.datetime) -> bool:
-    created = autoscaler["metadata"].get("creationTimestamp")
-    return created is None or (now - datetime.datetime.fromisoformat(created)).total_seconds() > METRICS_SECONDS
+def _is_young(one: Object, now: datetime.datetime) -> bool:
+    """Whether its metrics may not have been there yet."""
+    created = one["metadata"].get("creationTimestamp")
+    return created is not None and (now - datetime.datetime.fromisoformat(created)).total_seconds() <= METRICS_SECONDS
 
 
 def _selects(selector: Any, labels: Mapping[str, str]) -> bool:

@@ -179,6 +179,21 @@ def test_an_autoscaler_that_is_young_may_still_wait_for_metrics() -> None:
     assert not found.certain
 
 
+@pytest.mark.parametrize(
+    ("reason", "created", "certain"),
+    [
+        ("FailedGetResourceMetric", "2026-05-01T11:59:00Z", False),
+        ("FailedGetResourceMetric", "2026-05-01T11:50:00Z", True),
+        ("InvalidSelector", "2026-05-01T11:59:00Z", True),
+    ],
+)
+def test_after_a_rollout_an_autoscaler_may_still_wait_for_metrics(reason: str, created: str, certain: bool) -> None:
+    inactive = changed(autoscaler("False"), lambda one: one["status"]["conditions"][1].update(reason=reason))
+    newest = changed(PODS[1], lambda one: one["metadata"].update(creationTimestamp=created))
+    (found,) = untruths(DECLARED, [PODS[0], newest], around(autoscalers=[inactive]), NOW)
+    assert found.certain is certain
+
+
 def test_pods_on_one_node() -> None:
     together = [changed(one, lambda it: it["spec"].update(nodeName="node1")) for one in PODS]
     (found,) = untruths(DECLARED, together, GOOD, NOW)
