@@ -105,6 +105,9 @@ def recovered(custom: kubernetes.client.CustomObjectsApi, core: kubernetes.clien
     custom.delete_namespaced_custom_object(*clusters, name)
     pods = {"namespace": NAMESPACE, "label_selector": f"cnpg.io/cluster={name}"}
     wait_for("its pods to go", lambda: not core.list_namespaced_pod(**pods).items)
+    # What Patroni noted, and what nobody owns.
+    core.delete_collection_namespaced_config_map(**pods)
+    core.delete_collection_namespaced_secret(**pods)
 
 
 def test_recovery_to_a_moment_gives_exactly_its_rows(play: Play, ask: Ask, recovered: str) -> None:
