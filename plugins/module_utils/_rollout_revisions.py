@@ -1,0 +1,158 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Revisions of a Deployment: its history, the last one that was good, and what it takes to return to one."""
+
+from __future__ import annotations
+
+import copy
+import json
+import typing as t
+from collections.abc import Iterator, Mapping, Sequence
+
+from ansible_collections.azora.platform.plugins.module_utils._rollout import current_replica_set, replica_sets_of
+from ansible_collections.azora.platform.plugins.module_utils._rollout_kinds import REVISION
+from ansible_collections.azora.platform.plugins.module_utils._rollout_states import Object
+
+# On a ReplicaSet: when its revision was completely rolled out. The controller leaves a ReplicaSet's own annotations alone.
+GOOD = "azora.platform/rolled-out-at"
+# What the controller adds to a ReplicaSet's template, which is none of the Deployment's.
+HASH = "pod-template-hash"
+
+
+class Revision(t.NamedTuple):
+    """One entry of a Deployment's history."""
+
+    number: int
+    name: str
+    good: str
+    ready: int
+    replicas: int
+    current: bool
+    template: Object
+
+    @property
+    def images(self) -> list[str]:
+        return [container["image"] for container in self.template["spec"]["containers"]]
+
+
+def history(deployment: Object, replica_sets: Sequence[Object]) -> list[Revision]:
+    """A Deployment's revisions, the newest first."""
+    current = current_replica_set(deployment, replica_sets)
+    found = [
+        Revision(
+            number=int((one["metadata"].get("annotations") or {}).get(REVISION) or 0),
+            name=one["metadata"]["name"],
+            good=(one["metadata"].get("annotations") or {}).get(GOOD, ""),
+            ready=int((one.get("status") or {}).get("readyReplicas") or 0),
+            replicas=int((one.get("status") or {}).get("replicas") or 0),
+            current=one is current,
+            template=template_of(one),
+        )
+        for one in replica_sets_of(deployment, replica_sets)
+    ]
+    return sorted(found, key=lambda one: -one.number)
+
+
+def last_good(revisions: Sequence[Revision]) -> Revision | str:
+    """The revision to return to from the current one, or why there is none.
+
+    The newest that is marked as completely rolled out; where none is marked, the one with the most ready pods.
+    """
+    current = next((one for one in revisions if one.current), None)
+    if current is None:
+        return "its present revision is not known yet"
+    if current.good:
+        return f"revision {current.number} itself was completely rolled out at {current.good}, so what fails is not of the revision"
+    others = [one for one in revisions if not one.current]
+    marked = [one for one in others if one.good]
+    if marked:
+        return marked[0]
+    serving = [one for one in others if one.ready]
+    if serving:
+        return max(serving, key=lambda one: (one.ready, one.number))
+    return "no earlier revision was ever good" if others else "it is the first revision"
+
+
+def previous_good(revisions: Sequence[Revision]) -> Revision | str:
+    """The newest other revision that is marked as completely rolled out, whatever the present one is like."""
+    marked = [one for one in revisions if one.good and not one.current]
+    return marked[0] if marked else "no other revision is known to have been good; name the one to return to"
+
+
+def template_of(replica_set: Object) -> dict[str, t.Any]:
+    """A ReplicaSet's pod template as its Deployment had it."""
+    template: dict[str, t.Any] = copy.deepcopy(dict(replica_set["spec"]["template"]))
+    template["metadata"].get("labels", {}).pop(HASH, None)
+    template["metadata"].pop("creationTimestamp", None)
+    return template
+
+
+def returned(deployment: Object, revision: Revision, field_manager: str) -> Object | None:
+    """What has to be applied so that a Deployment has a revision's template and nothing else changes.
+
+    It is what FIELD_MANAGER has applied before, with that template: so nothing of either template stays behind when the next one is
+    applied. None where somebody else made the Deployment: then its template is to be replaced.
+    """
+    for entry in deployment["metadata"].get("managedFields") or []:
+        if entry.get("manager") == field_manager and entry.get("operation") == "Apply" and not entry.get("subresource"):
+            applied = _extracted(entry.get("fieldsV1") or {}, deployment)
+            break
+    else:
+        return None
+    metadata = {key: deployment["metadata"][key] for key in ("name", "namespace")}
+    return {
+        **applied,
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {**(applied.get("metadata") or {}), **metadata},
+        "spec": {**(applied.get("spec") or {}), "template": revision.template},
+    }
+
+
+def _extracted(fields: Object, value: t.Any) -> t.Any:
+    """The part of a value that a set of fields names (fieldsV1: https://kubernetes.io/docs/reference/using-api/server-side-apply/)."""
+    inner = {key: below for key, below in fields.items() if key != "."}
+    if not inner:
+        return value
+    if isinstance(value, Mapping):
+        return {
+            key[2:]: _extracted(below, value[key[2:]])
+            for key, below in inner.items()
+            if key.startswith("f:") and key[2:] in value
+        }
+    found = []
+    for key, below in inner.items():
+        what: t.Any = json.loads(key[2:])
+        if key.startswith("v:"):
+            found += [entry for entry in value if entry == what]
+        elif key.startswith("k:"):
+            matching = [entry for entry in value if all(entry.get(name) == given for name, given in what.items())]
+            found += [what | _extracted(below, entry) for entry in matching]
+    return found
+
+
+def referred(template: Object, kind: str, *, optional: bool = True) -> set[str]:
+    """The names of all objects that a pod template refers to, of the KIND "configMap" or "secret"."""
+    return {
+        str(name)
+        for reference in _references(template["spec"], kind)
+        for name in [reference.get("name") or reference.get("secretName")]
+        if name and (optional or not reference.get("optional"))
+    }
+
+
+def _references(pod: Object, kind: str) -> Iterator[Mapping[str, t.Any]]:
+    for container in [*(pod.get("initContainers") or []), *(pod.get("containers") or [])]:
+        yield from (one[f"{kind}Ref"] for one in container.get("envFrom") or [] if f"{kind}Ref" in one)
+        for entry in container.get("env") or []:
+            source = entry.get("valueFrom") or {}
+            if f"{kind}KeyRef" in source:
+                yield source[f"{kind}KeyRef"]
+    for volume in pod.get("volumes") or []:
+        if kind in volume:
+            yield volume[kind]
+        for source in (volume.get("projected") or {}).get("sources") or []:
+            if kind in source:
+                yield source[kind]
