@@ -90,7 +90,7 @@ def roll_out(
         world = watches.world()
     outcome = Outcome(wait.courses, time.monotonic() - began, sorted(_unseen(world)))
     if not look_once:
-        outcome.warnings += _mark(client, wait.courses, world)
+        outcome.warnings += mark(client, wait.courses, world)
     return outcome
 
 
@@ -102,12 +102,12 @@ def _unseen(world: World) -> Iterator[str]:
 
 
 def _take_care(client: KubernetesClient, course: Course, world: World, settings: Settings, look_once: bool) -> None:
-    _ask_for_last_words(client, course, world, settings.log_lines)
+    ask_for_last_words(client, course, world, settings.log_lines)
     if settings.rollback and not look_once:
         _return(client, course, world, settings)
 
 
-def _ask_for_last_words(client: KubernetesClient, course: Course, world: World, lines: int) -> None:
+def ask_for_last_words(client: KubernetesClient, course: Course, world: World, lines: int) -> None:
     """The end of the failing container's log, and everything that is said of it, without the secrets that the pod reads."""
     judgement, namespace = course.judgement, course.namespace
     pod = next((one for one in world.all("Pod", namespace) if one["metadata"]["name"] == judgement.pod), None)
@@ -213,7 +213,7 @@ def difference(live: Object, revision: Revision) -> dict[str, Any]:
     }
 
 
-def _mark(client: KubernetesClient, courses: Sequence[Course], world: World) -> list[str]:
+def mark(client: KubernetesClient, courses: Sequence[Course], world: World) -> list[str]:
     """Remember, on the ReplicaSet, that its revision was completely rolled out; what could not be remembered."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     calls = []

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._rollout_advice import advice
 from ansible_collections.azora.platform.plugins.module_utils._rollout_course import Course
+from ansible_collections.azora.platform.plugins.module_utils._rollout_revisions import Revision, referred
 from ansible_collections.azora.platform.plugins.module_utils._rollout_states import State
 
 STATES = {
@@ -106,3 +107,56 @@ def message(courses: Sequence[Course], seconds: float, timeout: float) -> str:
     if done:
         parts.append(f"{success(done, seconds)}.")
     return "\n".join(parts)
+
+
+def history_as_data(identity: str, revisions: Sequence[Revision]) -> dict[str, Any]:
+    """A Deployment's revisions as data."""
+    return {
+        "deployment": identity,
+        "revisions": [
+            {
+                "revision": one.number,
+                "replica_set": one.name,
+                "images": one.images,
+                "config_maps": sorted(referred(one.template, "configMap")),
+                "rolled_out_at": one.good,
+                "ready": one.ready,
+                "current": one.current,
+            }
+            for one in revisions
+        ],
+    }
+
+
+def rollback_message(returned: Mapping[str, Revision], seconds: float, *, planned: bool) -> str:
+    """What was returned, or would be."""
+    if not returned:
+        return "Nothing is to be returned."
+    verb = "would be" if planned else "was"
+    named = "; ".join(
+        f"{identity} {verb} returned to revision {one.number} ({', '.join(one.images)})"
+        for identity, one in returned.items()
+    )
+    return f"{named}." if planned else f"{named}; ready after {seconds:.1f} s."
+
+
+def revision_table(histories: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line for each revision, in columns."""
+    rows = [("DEPLOYMENT", "REVISION", "REPLICASET", "PODS", "ROLLED OUT", "IMAGES", "CONFIGMAPS")]
+    for entry in histories:
+        for one in entry["revisions"]:
+            number = f"{one['revision']}{' *' if one['current'] else ''}"
+            lists = (", ".join(one["images"]), ", ".join(one["config_maps"]))
+            rows.append(
+                (
+                    entry["deployment"],
+                    number,
+                    one["replica_set"],
+                    str(one["ready"]),
+                    one["rolled_out_at"] or "-",
+                    *lists,
+                )
+            )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [*lines, "* in use; ROLLED OUT: when it was completely rolled out, - if that is not known"]

@@ -75,10 +75,19 @@ def last_good(revisions: Sequence[Revision]) -> Revision | str:
     return "no earlier revision was ever good" if others else "it is the first revision"
 
 
-def previous_good(revisions: Sequence[Revision]) -> Revision | str:
-    """The newest other revision that is marked as completely rolled out, whatever the present one is like."""
-    marked = [one for one in revisions if one.good and not one.current]
-    return marked[0] if marked else "no other revision is known to have been good; name the one to return to"
+PREVIOUS = "previous"
+
+
+def chosen(revisions: Sequence[Revision], wanted: str) -> Revision | str:
+    """The revision that somebody names: by its number, its ReplicaSet, or as "previous"; or why there is none."""
+    if wanted == PREVIOUS:
+        marked = [one for one in revisions if one.good and not one.current]
+        return marked[0] if marked else "no other revision is known to have been good; name the one to return to"
+    found = next((one for one in revisions if wanted in (str(one.number), one.name)), None)
+    if found is not None:
+        return found
+    there = ", ".join(f"{one.number} ({one.name})" for one in revisions) or "none"
+    return f"it has no revision {wanted}; there are {there}"
 
 
 def template_of(replica_set: Object) -> dict[str, t.Any]:

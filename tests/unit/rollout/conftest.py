@@ -210,6 +210,7 @@ class FakeKubernetes(http.server.ThreadingHTTPServer):
     def expire(self) -> None:
         """Forget what happened so far: whoever wants to go on from there has to list again."""
         with self.told:
+            self._version += 1
             self.expired = self._version
             self.told.notify_all()
 

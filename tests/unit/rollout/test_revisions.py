@@ -11,9 +11,9 @@ import copy
 import pytest
 from ansible_collections.azora.platform.plugins.module_utils._config_maps import stale_config_maps
 from ansible_collections.azora.platform.plugins.module_utils._rollout_revisions import (
+    chosen,
     history,
     last_good,
-    previous_good,
     referred,
     returned,
 )
@@ -73,8 +73,14 @@ def test_why_there_is_none(sets, why):
 
 
 def test_by_hand_one_may_leave_a_revision_that_was_good():
-    assert previous_good(revisions(old(2, good=WHEN), old(3), old(4, good=WHEN))).number == 2
-    assert "name the one" in previous_good(revisions(old(3), old(4, good=WHEN)))
+    assert chosen(revisions(old(2, good=WHEN), old(3), old(4, good=WHEN)), "previous").number == 2
+    assert "name the one" in chosen(revisions(old(3), old(4, good=WHEN)), "previous")
+
+
+def test_a_revision_is_named_by_its_number_or_by_its_replica_set():
+    found = revisions(old(3), FAILING)
+    assert chosen(found, "3").number == chosen(found, "orders-3").number == 3
+    assert chosen(found, "7") == "it has no revision 7; there are 4 (orders-4), 3 (orders-3)"
 
 
 def test_a_return_applies_what_was_applied_with_the_old_template():
