@@ -83,11 +83,12 @@ def _waiting_trouble(identity: str, pod: Object, about: Sequence[Object]) -> Jud
         return _judgement(
             State.MOVING, f"{identity} failed: {why}", "PodFailed", identity, container=str(container.get("name") or "")
         )
-    for reason in ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox"):
-        if event := _event(about, reason):
-            started = any("running" in (one.get("state") or {}) for one in status.get("containerStatuses") or [])
-            if not started:
-                return _judgement(State.STUCK, f"{identity} cannot start: {event}", reason, identity, event=event)
+    if not any("running" in (one.get("state") or {}) for one in status.get("containerStatuses") or []):
+        for reason in ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox"):
+            if event := _event(about, reason):
+                # A node that is slow says so, too, and goes on.
+                state = State.STUCK if MISSING.search(event) else State.MOVING
+                return _judgement(state, f"{identity} cannot start: {event}", reason, identity, event=event)
     for one in status.get("containerStatuses") or []:
         if "running" in (one.get("state") or {}) and not one.get("ready"):
             event = _event(about, "Unhealthy")

@@ -57,9 +57,10 @@ options:
     description:
       - After how many seconds without any progress a workload counts as failed that could only go on if something else changed. These are no room on
         a node, an exceeded quota, a registry that does not answer.
-      - Choose more where a cluster autoscaler brings nodes.
+      - Room that another workload frees comes only when its old pods are gone, so choose at least their grace period, and more where a cluster
+        autoscaler brings nodes.
     type: int
-    default: 30
+    default: 60
   restarts:
     description: After how many restarts a container that crashes counts as failed.
     type: int
@@ -199,7 +200,7 @@ from ansible_collections.azora.platform.plugins.module_utils._rollout_states imp
 OPTIONS = {
     "resources": {"type": "list", "elements": "dict", "required": True},
     "timeout": {"type": "int", "default": 300},
-    "patience": {"type": "int", "default": 30},
+    "patience": {"type": "int", "default": 60},
     "restarts": {"type": "int", "default": 3},
     "rollback": {"type": "bool", "default": False},
     "rollback_timeout": {"type": "int", "default": 120},

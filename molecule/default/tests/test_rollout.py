@@ -26,6 +26,7 @@ PATHS = ["/users?limit=1", "/courses?limit=1", "/enrollments?limit=1", "/session
 # Nobody listens there, and nobody ever will.
 NOWHERE = "localhost:9/azora/service:1"
 NO_PROGRESS_SECONDS = 30
+PATIENCE_SECONDS = 15
 WRONG_LEVEL = "loudly"
 # What must be said of each.
 SAID = {
@@ -71,6 +72,7 @@ def broken_platform(lab_name: str) -> dict[str, Any]:
     return {
         "catalogue_platform": platform,
         "services_progress_deadline_seconds": NO_PROGRESS_SECONDS,
+        "rollout_patience": PATIENCE_SECONDS,
     }
 
 

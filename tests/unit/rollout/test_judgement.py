@@ -185,6 +185,8 @@ def test_events_tell_what_no_status_does():
     judgement = judged(LACKING, pod, events=[event_of(pod, "FailedMount", 'configmap "x" not found')])
     assert (judgement.state, judgement.reason) == (State.STUCK, "FailedMount")
     assert 'configmap "x" not found' in judgement.sentence
+    judgement = judged(LACKING, pod, events=[event_of(pod, "FailedMount", "failed to sync configmap cache")])
+    assert (judgement.state, judgement.reason) == (State.MOVING, "FailedMount")
     pod = failing()
     told = [
         event_of(pod, "Unhealthy", f"Readiness probe failed: HTTP {code}", f"2026-01-01T00:00:0{second}Z")
