@@ -13,7 +13,7 @@ description:
   - Each revision of a workload has ConfigMaps of its own, which never change. Picks those that are neither among the derived manifests nor referred to
     by a Deployment or by one of the ReplicaSets of its history.
   - Reads nothing from the cluster and changes nothing.
-positional: _input, deployments, replica_sets, manifests
+positional: _input, in_use, manifests
 options:
   _input:
     description:
@@ -22,15 +22,11 @@ options:
     type: list
     elements: dict
     required: true
-  deployments:
-    description: The Deployments of their namespaces.
-    type: list
-    elements: dict
-    required: true
-  replica_sets:
-    description: The ReplicaSets of their namespaces.
-    type: list
-    elements: dict
+  in_use:
+    description:
+      - The names of those that are in use, by namespace, as RV(azora.platform.rollout#module:config_maps).
+      - Nothing is picked in other namespaces.
+    type: dict
     required: true
   manifests:
     description: The derived manifests; the ConfigMaps among them stay.
@@ -43,7 +39,7 @@ EXAMPLES = r"""
 - name: Remove what no revision refers to
   kubernetes.core.k8s:
     state: absent
-    definition: "{{ maps.resources | azora.platform.stale_config_maps(deployments.resources, replica_sets.resources, services_manifests) }}"
+    definition: "{{ found.resources | azora.platform.stale_config_maps(rolled_out.config_maps, services_manifests) }}"
 """
 
 RETURN = r"""
@@ -60,13 +56,10 @@ from ansible_collections.azora.platform.plugins.module_utils import _config_maps
 
 
 def stale_config_maps(
-    found: list[dict[str, t.Any]],
-    deployments: list[dict[str, t.Any]],
-    replica_sets: list[dict[str, t.Any]],
-    manifests: list[dict[str, t.Any]],
+    found: list[dict[str, t.Any]], in_use: dict[str, list[str]], manifests: list[dict[str, t.Any]]
 ) -> list[dict[str, t.Any]]:
     """What to delete."""
-    return _config_maps.stale_config_maps(found, deployments, replica_sets, manifests)
+    return _config_maps.stale_config_maps(found, in_use, manifests)
 
 
 class FilterModule:

@@ -15,30 +15,31 @@ from ansible_collections.azora.platform.plugins.module_utils._rollout_states imp
 
 # Kubernetes' own number of old ReplicaSets that are kept.
 HISTORY = 10
-Names = set[tuple[str, str]]
 
 
-def stale_config_maps(
-    found: Sequence[Object], deployments: Sequence[Object], replica_sets: Sequence[Object], manifests: Sequence[Object]
-) -> list[dict[str, t.Any]]:
-    """Of the ConfigMaps FOUND those that neither MANIFESTS nor a Deployment's history refers to, as manifests to delete.
+def config_maps_in_use(deployments: Sequence[Object], replica_sets: Sequence[Object]) -> list[str]:
+    """The names of all ConfigMaps that the Deployments of a namespace and their histories refer to.
 
     A ReplicaSet that is beyond its Deployment's history is on its way out, and counts as gone already.
     """
-    kept: Names = {_place(entry) for entry in manifests if entry["kind"] == "ConfigMap"}
-    kept |= _referred([*deployments, *[one for one in replica_sets if _is_kept(one, deployments, replica_sets)]])
+    workloads = [*deployments, *[one for one in replica_sets if _is_kept(one, deployments, replica_sets)]]
+    return sorted({name for entry in workloads for name in referred(entry["spec"]["template"], "configMap")})
+
+
+def stale_config_maps(
+    found: Sequence[Object], in_use: Mapping[str, Sequence[str]], manifests: Sequence[Object]
+) -> list[dict[str, t.Any]]:
+    """Of the ConfigMaps FOUND those that neither MANIFESTS nor anything IN_USE (by namespace) names, as manifests to delete.
+
+    Of a namespace of which nothing is known nothing is stale.
+    """
+    kept = {_place(entry) for entry in manifests if entry["kind"] == "ConfigMap"}
+    kept |= {(namespace, name) for namespace, names in in_use.items() for name in names}
     return [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace, "name": name}}
         for namespace, name in sorted({_place(entry) for entry in found} - kept)
+        if namespace in in_use
     ]
-
-
-def _referred(workloads: Sequence[Object]) -> Names:
-    return {
-        (entry["metadata"]["namespace"], name)
-        for entry in workloads
-        for name in referred(entry["spec"]["template"], "configMap")
-    }
 
 
 def _is_kept(replica_set: Object, deployments: Sequence[Object], replica_sets: Sequence[Object]) -> bool:

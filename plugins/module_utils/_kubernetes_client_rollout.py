@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils import _masking
+from ansible_collections.azora.platform.plugins.module_utils._config_maps import config_maps_in_use
 from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client import (
     KubernetesClient,
     KubernetesError,
@@ -62,6 +63,8 @@ class Outcome:
 
     courses: list[Course]
     seconds: float
+    # The ConfigMaps in use, by namespace, where both Deployments and ReplicaSets could be looked at.
+    config_maps: dict[str, list[str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -88,10 +91,21 @@ def roll_out(
                 break
             watches.wait_for_change(wait.pause(time.monotonic()))
         world = watches.world()
-    outcome = Outcome(wait.courses, time.monotonic() - began, sorted(_unseen(world)))
+    outcome = Outcome(wait.courses, time.monotonic() - began, _in_use(world), sorted(_unseen(world)))
     if not look_once:
         outcome.warnings += mark(client, wait.courses, world)
     return outcome
+
+
+def _in_use(world: World) -> dict[str, list[str]]:
+    return {
+        collection.namespace: config_maps_in_use(
+            world.all("Deployment", collection.namespace), world.all("ReplicaSet", collection.namespace)
+        )
+        for collection in world.objects
+        if collection.kind == "ReplicaSet"
+        and not any(world.error(kind, collection.namespace) for kind in ("Deployment", "ReplicaSet"))
+    }
 
 
 def _unseen(world: World) -> Iterator[str]:
@@ -158,9 +172,7 @@ def _return(client: KubernetesClient, course: Course, world: World, settings: Se
     if course.judgement.reason == "Changed":
         course.not_returned = "somebody else has changed it meanwhile"
         return
-    live = next(
-        (one for one in world.all("Deployment", course.namespace) if one["metadata"]["name"] == course.name), None
-    )
+    live = _live(world, course)
     if live is None:
         course.not_returned = "it is not there"
         return
@@ -213,6 +225,12 @@ def difference(live: Object, revision: Revision) -> dict[str, Any]:
     }
 
 
+def _live(world: World, course: Course) -> Object | None:
+    return next(
+        (one for one in world.all("Deployment", course.namespace) if one["metadata"]["name"] == course.name), None
+    )
+
+
 def mark(client: KubernetesClient, courses: Sequence[Course], world: World) -> list[str]:
     """Remember, on the ReplicaSet, that its revision was completely rolled out; what could not be remembered."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -221,8 +239,8 @@ def mark(client: KubernetesClient, courses: Sequence[Course], world: World) -> l
         final = course.back.judgement if course.back is not None else course.judgement
         if course.kind != "Deployment" or final is None or final.state is not State.READY:
             continue
-        live = next(one for one in world.all("Deployment", course.namespace) if one["metadata"]["name"] == course.name)
-        current = current_replica_set(live, world.all("ReplicaSet", course.namespace))
+        live = _live(world, course)
+        current = current_replica_set(live, world.all("ReplicaSet", course.namespace)) if live is not None else None
         if current is not None and GOOD not in (current["metadata"].get("annotations") or {}):
             path = f"{REPLICA_SETS.format(course.namespace)}/{current['metadata']['name']}"
             calls.append(functools.partial(_annotate, client, path, now, course.identity))

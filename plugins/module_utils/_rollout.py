@@ -86,6 +86,27 @@ class World(t.NamedTuple):
         return self.all("Event", namespace)
 
 
+def mistakes(manifests: Sequence[Object]) -> list[str]:
+    """What keeps these from being manifests that can be waited for, a sentence each."""
+    found = []
+    for number, entry in enumerate(manifests):
+        needed = ["kind", "metadata.name"]
+        if entry.get("kind") in WORKLOAD_KINDS or entry.get("kind") in STORE_KINDS:
+            needed += ["apiVersion", "metadata.namespace"]
+        if entry.get("kind") in WORKLOAD_KINDS:
+            needed += ["spec.template.metadata"]
+        missing = [path for path in needed if not _has(entry, path.split("."))]
+        if missing:
+            found.append(f"resources[{number}] has no {' and no '.join(missing)}: give manifests as they were applied")
+    return found
+
+
+def _has(entry: t.Any, path: Sequence[str]) -> bool:
+    for key in path:
+        entry = entry.get(key) if isinstance(entry, Mapping) else None
+    return entry is not None
+
+
 def is_waited_for(manifest: Object) -> bool:
     """Whether a manifest's object shows readiness at all."""
     return manifest["kind"] in STORE_KINDS or manifest["kind"] in WORKLOAD_KINDS
@@ -163,6 +184,8 @@ def judge(
         return Judgement(State.MOVING, f"{kind} {identity} is not seen yet as it was changed")
     if kind == "Deployment" and (other := _other_template(manifest, live, template)):
         return Judgement(State.MOVING, f"{identity} {other}", reason="Changed")
+    if kind == "Deployment":
+        live = _without_old_deadline(live, current_replica_set(live, world.all("ReplicaSet", namespace)))
     judgement = _PROGRESS[kind](identity, live, least)
     if judgement.state is State.READY:
         return judgement
@@ -195,6 +218,20 @@ def _other_template(manifest: Object, live: Object, wanted: str | None) -> str:
 
     wanted = of(manifest) if wanted is None else wanted
     return "has another template than the one that is waited for" if wanted and of(live) != wanted else ""
+
+
+def _without_old_deadline(deployment: Object, current: Object | None) -> Object:
+    """The controller leaves an exceeded deadline of another revision in place until something moves; its message names the ReplicaSet."""
+    status = deployment.get("status") or {}
+    kept = [
+        one
+        for one in status.get("conditions") or []
+        if one.get("reason") != "ProgressDeadlineExceeded"
+        or current is None
+        or 'ReplicaSet "' not in str(one.get("message"))
+        or f'"{current["metadata"]["name"]}"' in str(one.get("message"))
+    ]
+    return {**deployment, "status": {**status, "conditions": kept}}
 
 
 def current_replica_set(deployment: Object, replica_sets: Sequence[Object]) -> Object | None:

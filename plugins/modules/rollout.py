@@ -173,6 +173,13 @@ workloads:
     not_returned:
       description: Why it was not returned.
       type: str
+config_maps:
+  description:
+    - The ConfigMaps that the Deployments of each namespace and their revisions refer to. A revision beyond its Deployment's history does not count.
+    - Namespaces whose Deployments or ReplicaSets could not be looked at are left out.
+  returned: always
+  type: dict
+  sample: {default: [user-config-0a1b2c3d4e]}
 waiting:
   description: A sentence about each resource that is not ready and may still become so.
   returned: always
@@ -194,6 +201,7 @@ from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client 
     KubernetesError,
 )
 from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client_rollout import Settings, roll_out
+from ansible_collections.azora.platform.plugins.module_utils._rollout import mistakes
 from ansible_collections.azora.platform.plugins.module_utils._rollout_report import as_data, message
 from ansible_collections.azora.platform.plugins.module_utils._rollout_states import State
 
@@ -211,6 +219,8 @@ OPTIONS = {
 def main() -> None:
     """Watch until all is decided, and tell."""
     module = AnsibleModule(argument_spec={**CONNECTION_OPTIONS, **OPTIONS}, supports_check_mode=True)
+    if wrong := mistakes(module.params["resources"]):
+        module.fail_json(msg=f"{'; '.join(wrong)}.")
     settings = Settings(**{name: module.params[name] for name in OPTIONS if name != "resources"})
     try:
         client = KubernetesClient.from_options(module.params)
@@ -227,6 +237,7 @@ def main() -> None:
         "msg": message(courses, outcome.seconds, settings.timeout),
         "seconds": round(outcome.seconds, 1),
         "workloads": [as_data(course) for course in courses],
+        "config_maps": outcome.config_maps,
         "waiting": [one.judgement.sentence for one in courses if one.state not in (State.READY, State.FAILED)],
         "hopeless": [one.judgement.sentence for one in courses if one.state is State.FAILED],
     }

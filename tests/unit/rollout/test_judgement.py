@@ -232,6 +232,11 @@ def test_an_exceeded_progress_deadline_fails_and_its_pod_says_why():
     judgement = judged(live, pod, events=[event_of(pod, "Unhealthy", "Readiness probe failed: HTTP 503")])
     assert (judgement.state, judgement.reason) == (State.FAILED, "NotReady")
     assert "without progress for 600 s" in judgement.sentence
+    # Of the revision before this one.
+    live["status"]["conditions"][0]["message"] = 'ReplicaSet "orders-1" has timed out progressing.'
+    assert judged(live).state is State.MOVING
+    live["status"]["conditions"][0]["message"] = 'ReplicaSet "orders-2" has timed out progressing.'
+    assert judged(live).state is State.FAILED
     # Of the change before this one.
     live["status"]["observedGeneration"] = 1
     assert judged(live).state is State.MOVING

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 
 import pytest
-from ansible_collections.azora.platform.plugins.module_utils._config_maps import stale_config_maps
+from ansible_collections.azora.platform.plugins.module_utils._config_maps import config_maps_in_use, stale_config_maps
 from ansible_collections.azora.platform.plugins.module_utils._rollout_revisions import (
     chosen,
     history,
@@ -149,7 +149,8 @@ def config_map(tag, name="orders"):
 def stale(limit, sets, tags, derived=5):
     live = live_of(manifest_of(tag="5"), 5)
     live["spec"]["revisionHistoryLimit"] = limit
-    found = stale_config_maps([config_map(tag) for tag in tags], [live], sets, [config_map(derived)])
+    in_use = {"shop": config_maps_in_use([live], sets)}
+    found = stale_config_maps([config_map(tag) for tag in tags], in_use, [config_map(derived)])
     return [entry["metadata"]["name"].rpartition("-")[2] for entry in found]
 
 
@@ -172,12 +173,19 @@ def test_what_has_pods_is_never_stale():
     assert stale(0, serving, "12345") == ["2", "3", "4"]
 
 
-def test_revisions_of_other_workloads_and_namespaces_keep_their_own():
+def test_only_namespaces_that_were_looked_at_are_cleared():
     page = replica_set_of(manifest_of("page", "1"), 1)
     elsewhere = copy.deepcopy(config_map("1", "page"))
     elsewhere["metadata"]["namespace"] = "back"
-    found = stale_config_maps([config_map("1", "page"), elsewhere], [], [page], [])
-    assert [entry["metadata"] for entry in found] == [{"namespace": "back", "name": "page-config-1"}]
+    maps = [config_map("1", "page"), config_map("2", "page"), elsewhere]
+    # A ReplicaSet without a Deployment is none of this rule's business.
+    in_use = {"shop": config_maps_in_use([], [page])}
+    [found] = stale_config_maps(maps, in_use, [])
+    assert found["metadata"] == {"namespace": "shop", "name": "page-config-2"}
+    assert stale_config_maps(maps, {"shop": [], "back": []}, []) == [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": place, "name": f"page-config-{tag}"}}
+        for place, tag in (("back", 1), ("shop", 1), ("shop", 2))
+    ]
 
 
 def test_a_return_makes_an_old_revision_the_newest():
@@ -185,5 +193,4 @@ def test_a_return_makes_an_old_revision_the_newest():
     again["metadata"]["annotations"][REVISION] = "5"
     live = live_of(manifest_of(tag="1"), 5)
     live["spec"]["revisionHistoryLimit"] = 1
-    found = stale_config_maps([config_map(tag) for tag in "1234"], [live], [again, *SETS[1:4]], [])
-    assert [entry["metadata"]["name"][-1] for entry in found] == ["2", "3"]
+    assert config_maps_in_use([live], [again, *SETS[1:4]]) == ["orders-config-1", "orders-config-4"]

@@ -229,7 +229,24 @@ def test_what_tells_only_more_is_done_without(through, run):
     assert "Events of shop could not be looked at" in str(result["warnings"])
 
 
+def test_the_config_maps_in_use_are_told_only_where_everything_was_seen(crashing, run):
+    assert run(rollout, resources=[NEW], timeout=20)["config_maps"] == {"shop": ["orders-config-1", "orders-config-2"]}
+    crashing.forbidden = {f"read {REPLICA_SETS}"}
+    assert run(rollout, resources=[NEW], timeout=0)["config_maps"] == {}
+
+
 def test_a_cluster_that_is_not_there_is_a_sentence(api, run):
     result = run(rollout, host="http://127.0.0.1:1", resources=[NEW])
     assert result["failed"]
     assert result["msg"].startswith("The cluster cannot be read: no connection to the Kubernetes API")
+
+
+def test_what_is_no_manifest_is_a_sentence(api, run):
+    given = [{"kind": "Deployment", "metadata": {"name": "orders"}}, {"kind": "Service"}]
+    result = run(rollout, resources=given)
+    assert result["failed"]
+    assert result["msg"] == (
+        "resources[0] has no apiVersion and no metadata.namespace and no spec.template.metadata: give manifests as they were applied; "
+        "resources[1] has no metadata.name: give manifests as they were applied."
+    )
+    assert api.requests == []
