@@ -72,9 +72,7 @@ def test_pods_meet_the_restricted_standard(manifests):
 def test_whole_names_are_looked_up_first(manifests, find):
     orders = find(manifests, "Deployment", "orders")
     (ndots,) = pod_of(orders)["dnsConfig"]["options"]
-    names = [
-        value for key, value in find(manifests, "ConfigMap", "orders-config")["data"].items() if key.endswith("_HOST")
-    ]
+    names = [value for key, value in config_of(manifests, find, "orders")["data"].items() if key.endswith("_HOST")]
     assert names
     assert all(name.count(".") >= int(ndots["value"]) for name in names)
 
