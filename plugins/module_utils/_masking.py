@@ -26,7 +26,7 @@ PATTERNS = (
     re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"),
     re.compile(r"\bAKIA[0-9A-Z]{12,}\b"),
 )
-NAMED = re.compile(rf"(?i)(\b[\w.-]*{SENSITIVE}[\w.-]*[\"']?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&}}]+)")
+NAMED = re.compile(rf"(?i)(\b[\w.-]*{SENSITIVE}[\w.-]*[\"']?(?:\s*=|:)\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&}}]+)")
 
 
 def secret_values(secrets: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -28,6 +28,12 @@ VALUES = secret_values([secret_of("x", PASSWORD='tr"icky', PORT="5432", NOTE="fi
         ("password=hunter2, user=x", "password=***, user=x"),
         ('"api_key": "hunter2", "n": 1', '"api_key": ***, "n": 1'),
         ("DB_PASSWORD: hunter2", "DB_PASSWORD: ***"),
+        ("db.password = hunter2", "db.password = ***"),
+        (
+            'for volume "user-credentials" : secret "x" not found',
+            'for volume "user-credentials" : secret "x" not found',
+        ),
+        ('secret "user-credentials" not found', 'secret "user-credentials" not found'),
         ("got eyJhbGciOi.eyJzdWIi.c2ln", "got ***"),
         ("-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY----- done", "*** done"),
         ("LOG_LEVEL is 'loud': it must be one of debug, info.", "LOG_LEVEL is 'loud': it must be one of debug, info."),
