@@ -148,6 +148,10 @@ class KubernetesClient:
         # JSON is YAML; as a text it passes every version of the library unchanged.
         return self._json("PATCH", path, query, body=json.dumps(body), content_type="application/apply-patch+yaml")
 
+    def delete(self, path: str, uid: str) -> None:
+        """Delete an object, if it is still the one that is meant."""
+        self._json("DELETE", path, body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}})
+
     def log(self, namespace: str, pod: str, container: str, **more: str) -> str:
         return self.text(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", {"container": container, **more})
 

@@ -69,7 +69,8 @@ def roll_back(
         if result.mistakes or not revision:
             return result
         result.diffs = [
-            difference(found[identity] or {}, chosen_one) for identity, chosen_one in result.returned.items()
+            difference("Deployment", found[identity] or {}, chosen_one)
+            for identity, chosen_one in result.returned.items()
         ]
         if look_only or not result.returned:
             return result
@@ -112,7 +113,7 @@ def _look(identity: str, live: Object | None, world: World, result: Rollback) ->
     if live is None:
         result.mistakes.append(f"the Deployment {identity} is not there")
         return False
-    result.histories[identity] = history(live, world.all("ReplicaSet", namespace))
+    result.histories[identity] = history("Deployment", live, world.all("ReplicaSet", namespace))
     return True
 
 
@@ -135,7 +136,7 @@ def _begin(client: KubernetesClient, course: Course, found: Mapping[str, Object 
     live = found[course.identity]
     course.judgement, course.seconds = Judgement(State.READY, ""), 0.0
     try:
-        course.back = return_to(client, live or {}, result.returned[course.identity], FIELD_MANAGER)
+        course.back = return_to(client, "Deployment", live or {}, result.returned[course.identity], FIELD_MANAGER)
     except KubernetesError as error:
         course.judgement = Judgement(State.UNSEEN, f"{course.identity} could not be returned: {error}")
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import time
@@ -26,12 +27,16 @@ from ansible_collections.azora.platform.plugins.module_utils._rollout import (
     FORBIDDEN,
     World,
     collections_of,
-    current_replica_set,
+    judge,
+    owned_by,
 )
 from ansible_collections.azora.platform.plugins.module_utils._rollout_course import Course, Return, Wait
+from ansible_collections.azora.platform.plugins.module_utils._rollout_kinds import KEEPERS, WORKLOAD_KINDS
+from ansible_collections.azora.platform.plugins.module_utils._rollout_pods import is_ready
 from ansible_collections.azora.platform.plugins.module_utils._rollout_revisions import (
     GOOD,
     Revision,
+    current_revision,
     history,
     last_good,
     referred,
@@ -40,8 +45,7 @@ from ansible_collections.azora.platform.plugins.module_utils._rollout_revisions 
 from ansible_collections.azora.platform.plugins.module_utils._rollout_states import Object, State
 
 FIELD_MANAGER = "azora.platform"
-DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments"
-REPLICA_SETS = "/apis/apps/v1/namespaces/{}/replicasets"
+APPS = "/apis/apps/v1/namespaces/{}"
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ def roll_out(
             together([functools.partial(_take_care, client, course, world, settings, look_once) for course in failed])
             if wait.is_over() or look_once:
                 break
+            _clear_the_way(client, wait.courses, world)
             watches.wait_for_change(wait.pause(time.monotonic()))
         world = watches.world()
     outcome = Outcome(wait.courses, time.monotonic() - began, _in_use(world), sorted(_unseen(world)))
@@ -111,7 +116,7 @@ def _in_use(world: World) -> dict[str, list[str]]:
 def _unseen(world: World) -> Iterator[str]:
     """What would have told more, and may not be read."""
     for collection, error in world.errors.items():
-        if collection.kind in ("Pod", "ReplicaSet", "Event") and error.status == FORBIDDEN:
+        if collection.kind in ("Pod", "ReplicaSet", "ControllerRevision", "Event") and error.status == FORBIDDEN:
             yield f"{collection.kind}s of {collection.namespace} could not be looked at: {error.sentence}"
 
 
@@ -166,8 +171,8 @@ def _log(client: KubernetesClient, namespace: str, pod: str, container: str, lin
 
 def _return(client: KubernetesClient, course: Course, world: World, settings: Settings) -> None:
     """Return what failed to its last good revision, or say why not."""
-    if course.kind != "Deployment":
-        course.not_returned = f"only Deployments are returned, and this is a {course.kind}"
+    if course.kind not in KEEPERS:
+        course.not_returned = f"a {course.kind} has no revisions"
         return
     if course.judgement.reason == "Changed":
         course.not_returned = "somebody else has changed it meanwhile"
@@ -176,24 +181,24 @@ def _return(client: KubernetesClient, course: Course, world: World, settings: Se
     if live is None:
         course.not_returned = "it is not there"
         return
-    revision = last_good(history(live, world.all("ReplicaSet", course.namespace)))
+    revision = last_good(history(course.kind, live, world.all(KEEPERS[course.kind][0], course.namespace)))
     if isinstance(revision, str):
         course.not_returned = revision
         return
     try:
-        course.back = return_to(client, live, revision, settings.field_manager)
+        course.back = return_to(client, course.kind, live, revision, settings.field_manager)
     except KubernetesError as error:
         course.not_returned = str(error)
 
 
-def return_to(client: KubernetesClient, live: Object, revision: Revision, field_manager: str) -> Return:
-    """Give a Deployment the template of a revision; its ConfigMaps must still be there."""
+def return_to(client: KubernetesClient, kind: str, live: Object, revision: Revision, field_manager: str) -> Return:
+    """Give a workload the template of a revision; its ConfigMaps must still be there."""
     namespace, name = live["metadata"]["namespace"], live["metadata"]["name"]
     gone = missing_config_maps(client, namespace, revision)
     if gone:
         raise KubernetesError(f"revision {revision.number} reads the ConfigMap {', '.join(gone)}, which is gone")
-    body = returned(live, revision, field_manager)
-    path = f"{DEPLOYMENTS.format(namespace)}/{name}"
+    body = returned(kind, live, revision, field_manager)
+    path = f"{APPS.format(namespace)}/{WORKLOAD_KINDS[kind]}/{name}"
     if body is not None:
         answer = client.apply(path, body, field_manager)
     else:
@@ -205,8 +210,29 @@ def return_to(client: KubernetesClient, live: Object, revision: Revision, field_
         generation=int(answer["metadata"].get("generation") or 0),
         template=annotations.get(TEMPLATE_CHECKSUM, ""),
         started=time.monotonic(),
-        diff=difference(live, revision),
+        diff=difference(kind, live, revision),
     )
+
+
+def _clear_the_way(client: KubernetesClient, courses: Sequence[Course], world: World) -> None:
+    """A StatefulSet that has returned waits for its broken pod to get ready before it replaces it (kubernetes issue 67250)."""
+    for course in courses:
+        live = _live(world, course)
+        if course.kind != "StatefulSet" or course.back is None or course.back.seconds is not None or live is None:
+            continue
+        status = live.get("status") or {}
+        if int(status.get("observedGeneration") or 0) < course.back.generation:
+            continue
+        for pod in owned_by(live, world.all("Pod", course.namespace)):
+            revision = (pod["metadata"].get("labels") or {}).get("controller-revision-hash")
+            is_going = pod["metadata"].get("deletionTimestamp") or pod["metadata"]["uid"] in course.back.cleared
+            if revision == status.get("updateRevision") or is_ready(pod) or is_going:
+                continue
+            course.back.cleared.add(pod["metadata"]["uid"])
+            path = f"/api/v1/namespaces/{course.namespace}/pods/{pod['metadata']['name']}"
+            # What is gone already is as it should be; anything else shows as a return that does not get ready.
+            with contextlib.suppress(KubernetesError):
+                client.delete(path, pod["metadata"]["uid"])
 
 
 def missing_config_maps(client: KubernetesClient, namespace: str, revision: Revision) -> list[str]:
@@ -214,9 +240,9 @@ def missing_config_maps(client: KubernetesClient, namespace: str, revision: Revi
     return [name for name in names if client.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}") is None]
 
 
-def difference(live: Object, revision: Revision) -> dict[str, Any]:
+def difference(kind: str, live: Object, revision: Revision) -> dict[str, Any]:
     """What diff mode shows of a return. A template names Secrets and holds none."""
-    title = f"Deployment {live['metadata']['namespace']}/{live['metadata']['name']}, template"
+    title = f"{kind} {live['metadata']['namespace']}/{live['metadata']['name']}, template"
     return {
         "before_header": title,
         "after_header": f"{title} of revision {revision.number}",
@@ -227,24 +253,33 @@ def difference(live: Object, revision: Revision) -> dict[str, Any]:
 
 def _live(world: World, course: Course) -> Object | None:
     return next(
-        (one for one in world.all("Deployment", course.namespace) if one["metadata"]["name"] == course.name), None
+        (one for one in world.all(course.kind, course.namespace) if one["metadata"]["name"] == course.name), None
     )
 
 
 def mark(client: KubernetesClient, courses: Sequence[Course], world: World) -> list[str]:
-    """Remember, on the ReplicaSet, that its revision was completely rolled out; what could not be remembered."""
+    """Remember, on what keeps it, that a revision was completely rolled out; what could not be remembered."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     calls = []
     for course in courses:
-        final = course.back.judgement if course.back is not None else course.judgement
-        if course.kind != "Deployment" or final is None or final.state is not State.READY:
-            continue
         live = _live(world, course)
-        current = current_replica_set(live, world.all("ReplicaSet", course.namespace)) if live is not None else None
+        if course.kind not in KEEPERS or live is None or not _is_good(course, world):
+            continue
+        keeper, plural = KEEPERS[course.kind]
+        current = current_revision(course.kind, live, world.all(keeper, course.namespace))
         if current is not None and GOOD not in (current["metadata"].get("annotations") or {}):
-            path = f"{REPLICA_SETS.format(course.namespace)}/{current['metadata']['name']}"
+            path = f"{APPS.format(course.namespace)}/{plural}/{current['metadata']['name']}"
             calls.append(functools.partial(_annotate, client, path, now, course.identity))
     return [warning for warning in together(calls) if warning]
+
+
+def _is_good(course: Course, world: World) -> bool:
+    """Ready when it was decided, and still so: meanwhile somebody else may have gone on to another revision."""
+    final = course.back.judgement if course.back is not None else course.judgement
+    if final is None or final.state is not State.READY:
+        return False
+    template = course.back.template if course.back is not None else None
+    return judge(course.manifest, world, template=template).state is State.READY
 
 
 def _annotate(client: KubernetesClient, path: str, now: str, identity: str) -> str:

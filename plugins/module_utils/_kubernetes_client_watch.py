@@ -120,6 +120,9 @@ class Watches:
             raise
         with self._changed:
             self._responses[collection] = response
+        if self._ending.is_set():
+            response.close()
+            return
         try:
             rest = b""
             for piece in response.stream():

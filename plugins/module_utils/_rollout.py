@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.azora.platform.plugins.module_utils._manifests import TEMPLATE_CHECKSUM
 from ansible_collections.azora.platform.plugins.module_utils._readiness import STORE_KINDS
 from ansible_collections.azora.platform.plugins.module_utils._rollout_kinds import (
+    KEEPERS,
     REVISION,
     WORKLOAD_KINDS,
     daemon_set_progress,
@@ -124,9 +125,10 @@ def collections_of(manifests: Sequence[Object]) -> list[Collection]:
             selector = _selector(manifests, namespace)
             path = f"/apis/{manifest['apiVersion']}/namespaces/{namespace}/{WORKLOAD_KINDS[kind]}"
             found[Collection(kind, namespace, path, selector)] = None
-            if kind == "Deployment":
-                sets = f"/apis/apps/v1/namespaces/{namespace}/replicasets"
-                found[Collection("ReplicaSet", namespace, sets, selector)] = None
+            if kind in KEEPERS:
+                keeper, plural = KEEPERS[kind]
+                kept = f"/apis/apps/v1/namespaces/{namespace}/{plural}"
+                found[Collection(keeper, namespace, kept, selector)] = None
             found[Collection("Pod", namespace, f"/api/v1/namespaces/{namespace}/pods", selector)] = None
             events = f"/api/v1/namespaces/{namespace}/events"
             found[Collection("Event", namespace, events, field_selector="type=Warning")] = None
@@ -240,15 +242,15 @@ def current_replica_set(deployment: Object, replica_sets: Sequence[Object]) -> O
     return next(
         (
             one
-            for one in replica_sets_of(deployment, replica_sets)
+            for one in owned_by(deployment, replica_sets)
             if wanted and (one["metadata"].get("annotations") or {}).get(REVISION) == wanted
         ),
         None,
     )
 
 
-def replica_sets_of(deployment: Object, replica_sets: Sequence[Object]) -> list[Object]:
-    return [one for one in replica_sets if _is_owned(one, {deployment["metadata"].get("uid")})]
+def owned_by(owner: Object, things: Sequence[Object]) -> list[Object]:
+    return [one for one in things if _is_owned(one, {owner["metadata"].get("uid")})]
 
 
 def _is_owned(thing: Object, owners: set[t.Any]) -> bool:

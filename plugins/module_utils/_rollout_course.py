@@ -30,6 +30,8 @@ class Return:
     template: str
     started: float
     diff: dict[str, t.Any] = field(default_factory=dict)
+    # The uids of pods that stood in the way.
+    cleared: set[str] = field(default_factory=set)
     judgement: Judgement | None = None
     seconds: float | None = None
 

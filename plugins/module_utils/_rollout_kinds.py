@@ -19,6 +19,12 @@ WORKLOAD_KINDS = {
     "DaemonSet": "daemonsets",
     "Job": "jobs",
 }
+# What keeps the revisions of a kind, and what its collection is called; a Job has one revision only.
+KEEPERS = {
+    "Deployment": ("ReplicaSet", "replicasets"),
+    "StatefulSet": ("ControllerRevision", "controllerrevisions"),
+    "DaemonSet": ("ControllerRevision", "controllerrevisions"),
+}
 
 
 def deployment_progress(identity: str, live: Object, least: int) -> Judgement:

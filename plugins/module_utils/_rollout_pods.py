@@ -29,7 +29,7 @@ def pod_trouble(pod: Object, events: Sequence[Object], restarts: int) -> Judgeme
     """None for a pod that is ready (or has done its work); a container that crashed RESTARTS times is given up."""
     metadata, status = pod["metadata"], pod.get("status") or {}
     identity = f"{metadata.get('namespace', '')}/{metadata['name']}"
-    if _condition(pod, "Ready").get("status") == "True" or status.get("phase") == "Succeeded":
+    if is_ready(pod) or status.get("phase") == "Succeeded":
         return None
     about = [event for event in events if (event.get("involvedObject") or {}).get("uid") == metadata.get("uid")]
     scheduled = _condition(pod, "PodScheduled")
@@ -43,6 +43,10 @@ def pod_trouble(pod: Object, events: Sequence[Object], restarts: int) -> Judgeme
         if trouble is not None:
             return trouble
     return _waiting_trouble(identity, pod, about)
+
+
+def is_ready(pod: Object) -> bool:
+    return _condition(pod, "Ready").get("status") == "True"
 
 
 def _container_trouble(identity: str, container: Object, about: Sequence[Object], restarts: int) -> Judgement | None:

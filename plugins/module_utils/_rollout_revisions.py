@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Revisions of a Deployment: its history, the last one that was good, and what it takes to return to one."""
+"""Revisions of a workload: its history, the last one that was good, and what it takes to return to one."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ import json
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
-from ansible_collections.azora.platform.plugins.module_utils._rollout import current_replica_set, replica_sets_of
+from ansible_collections.azora.platform.plugins.module_utils._rollout import current_replica_set, owned_by
 from ansible_collections.azora.platform.plugins.module_utils._rollout_kinds import REVISION
 from ansible_collections.azora.platform.plugins.module_utils._rollout_states import Object
 
-# On a ReplicaSet: when its revision was completely rolled out. The controller leaves a ReplicaSet's own annotations alone.
+# On a ReplicaSet or ControllerRevision: when that revision was completely rolled out. Their controllers leave such annotations alone.
 GOOD = "azora.platform/rolled-out-at"
 # What the controller adds to a ReplicaSet's template, which is none of the Deployment's.
 HASH = "pod-template-hash"
+# The newest other revision that was good.
+PREVIOUS = "previous"
 
 
 class Revision(t.NamedTuple):
-    """One entry of a Deployment's history."""
+    """One entry of a workload's history; NAME is that of the ReplicaSet or ControllerRevision that keeps it."""
 
     number: int
     name: str
     good: str
     ready: int
-    replicas: int
     current: bool
     template: Object
 
@@ -37,22 +38,44 @@ class Revision(t.NamedTuple):
         return [container["image"] for container in self.template["spec"]["containers"]]
 
 
-def history(deployment: Object, replica_sets: Sequence[Object]) -> list[Revision]:
-    """A Deployment's revisions, the newest first."""
-    current = current_replica_set(deployment, replica_sets)
+def history(kind: str, workload: Object, kept: Sequence[Object]) -> list[Revision]:
+    """A workload's revisions, the newest first."""
+    current = current_revision(kind, workload, kept)
     found = [
         Revision(
-            number=int((one["metadata"].get("annotations") or {}).get(REVISION) or 0),
+            number=_number(one),
             name=one["metadata"]["name"],
             good=(one["metadata"].get("annotations") or {}).get(GOOD, ""),
-            ready=int((one.get("status") or {}).get("readyReplicas") or 0),
-            replicas=int((one.get("status") or {}).get("replicas") or 0),
+            ready=_ready(kind, workload, one),
             current=one is current,
             template=template_of(one),
         )
-        for one in replica_sets_of(deployment, replica_sets)
+        for one in owned_by(workload, kept)
     ]
     return sorted(found, key=lambda one: -one.number)
+
+
+def current_revision(kind: str, workload: Object, kept: Sequence[Object]) -> Object | None:
+    """What keeps the revision of a workload's present template."""
+    if kind == "Deployment":
+        return current_replica_set(workload, kept)
+    owned = owned_by(workload, kept)
+    if kind == "StatefulSet":
+        name = (workload.get("status") or {}).get("updateRevision")
+        return next((one for one in owned if one["metadata"]["name"] == name), None)
+    return max(owned, key=_number, default=None)
+
+
+def _number(kept: Object) -> int:
+    return int(kept.get("revision") or (kept["metadata"].get("annotations") or {}).get(REVISION) or 0)
+
+
+def _ready(kind: str, workload: Object, kept: Object) -> int:
+    """How many pods serve with a revision, as far as that is known."""
+    if kind == "StatefulSet":
+        # Its controller knows itself which revision was the last that all pods had.
+        return int((workload.get("status") or {}).get("currentRevision") == kept["metadata"]["name"])
+    return int((kept.get("status") or {}).get("readyReplicas") or 0)
 
 
 def last_good(revisions: Sequence[Revision]) -> Revision | str:
@@ -75,9 +98,6 @@ def last_good(revisions: Sequence[Revision]) -> Revision | str:
     return "no earlier revision was ever good" if others else "it is the first revision"
 
 
-PREVIOUS = "previous"
-
-
 def chosen(revisions: Sequence[Revision], wanted: str) -> Revision | str:
     """The revision that somebody names: by its number, its ReplicaSet, or as "previous"; or why there is none."""
     if wanted == PREVIOUS:
@@ -90,31 +110,33 @@ def chosen(revisions: Sequence[Revision], wanted: str) -> Revision | str:
     return f"it has no revision {wanted}; there are {there}"
 
 
-def template_of(replica_set: Object) -> dict[str, t.Any]:
-    """A ReplicaSet's pod template as its Deployment had it."""
-    template: dict[str, t.Any] = copy.deepcopy(dict(replica_set["spec"]["template"]))
+def template_of(kept: Object) -> dict[str, t.Any]:
+    """The pod template of a revision as its workload had it."""
+    template: dict[str, t.Any] = copy.deepcopy(dict((kept.get("spec") or kept["data"]["spec"])["template"]))
+    # A ControllerRevision keeps it as a patch.
+    template.pop("$patch", None)
     template["metadata"].get("labels", {}).pop(HASH, None)
     template["metadata"].pop("creationTimestamp", None)
     return template
 
 
-def returned(deployment: Object, revision: Revision, field_manager: str) -> Object | None:
-    """What has to be applied so that a Deployment has a revision's template and nothing else changes.
+def returned(kind: str, workload: Object, revision: Revision, field_manager: str) -> Object | None:
+    """What has to be applied so that a workload has a revision's template and nothing else changes.
 
     It is what FIELD_MANAGER has applied before, with that template: so nothing of either template stays behind when the next one is
-    applied. None where somebody else made the Deployment: then its template is to be replaced.
+    applied. None where somebody else made the workload: then its template is to be replaced.
     """
-    for entry in deployment["metadata"].get("managedFields") or []:
+    for entry in workload["metadata"].get("managedFields") or []:
         if entry.get("manager") == field_manager and entry.get("operation") == "Apply" and not entry.get("subresource"):
-            applied = _extracted(entry.get("fieldsV1") or {}, deployment)
+            applied = _extracted(entry.get("fieldsV1") or {}, workload)
             break
     else:
         return None
-    metadata = {key: deployment["metadata"][key] for key in ("name", "namespace")}
+    metadata = {key: workload["metadata"][key] for key in ("name", "namespace")}
     return {
         **applied,
         "apiVersion": "apps/v1",
-        "kind": "Deployment",
+        "kind": kind,
         "metadata": {**(applied.get("metadata") or {}), **metadata},
         "spec": {**(applied.get("spec") or {}), "template": revision.template},
     }

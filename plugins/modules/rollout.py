@@ -20,12 +20,12 @@ description:
   - Stops early on what waiting cannot heal, and says of each such workload the reason, the event, the last lines of the failing container's log
     and what to do. That is an image that cannot be pulled, a container that crashes again and again, a missing Secret, ConfigMap or key of
     one, a pod that finds no node, a pod that a quota or Pod Security refuses, an exceeded progress deadline, a specification that an operator refuses.
-  - With O(rollback=true) a Deployment that fails is returned to its last good revision, and that is waited for. The module then fails and says both.
-  - A Deployment that was completely rolled out is remembered as good by the annotation C(azora.platform/rolled-out-at) of its ReplicaSet. Writing
-    it is not reported as a change.
+  - With O(rollback=true) a workload that fails is returned to its last good revision, and that is waited for. The module then fails and says both.
+  - A revision that was completely rolled out is remembered as good by the annotation C(azora.platform/rolled-out-at) of its ReplicaSet or
+    ControllerRevision. Writing it is not reported as a change.
 notes:
-  - Needs the rights to get, list and watch the resources, and for workloads pods, ReplicaSets and events, and to get logs; to mark and to return,
-    to patch ReplicaSets and Deployments.
+  - Needs the rights to get, list and watch the resources, and for workloads pods, ReplicaSets, ControllerRevisions and events, and to get logs;
+    to mark and to return, to patch these and the workloads, and to delete the broken pods of a StatefulSet.
   - A log is shown only if the Secrets that the pod reads may be read, too, since their values have to be masked in it.
 extends_documentation_fragment:
   - azora.platform.kubernetes
@@ -67,8 +67,9 @@ options:
     default: 3
   rollback:
     description:
-      - Return each Deployment that fails to its last good revision, that is the newest one that is marked as rolled out, or, where none is marked,
-        the one that has the most ready pods.
+      - Return each Deployment, StatefulSet and DaemonSet that fails to its last good revision, that is the newest one that is marked as rolled out, or,
+        where none is marked, the one that has the most ready pods or is a StatefulSet's current one.
+      - A StatefulSet's pods that are not ready with the failed revision are deleted, as its controller would wait for them forever.
       - ConfigMaps return with it as far as each revision has its own, as those that this collection renders do. Secrets stay as they are.
       - Without it the first failure ends the wait.
     type: bool

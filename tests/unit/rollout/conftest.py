@@ -29,6 +29,9 @@ DEPLOYMENTS = "/apis/apps/v1/namespaces/shop/deployments"
 REPLICA_SETS = "/apis/apps/v1/namespaces/shop/replicasets"
 PODS = "/api/v1/namespaces/shop/pods"
 EVENTS = "/api/v1/namespaces/shop/events"
+STATEFUL_SETS = "/apis/apps/v1/namespaces/shop/statefulsets"
+DAEMON_SETS = "/apis/apps/v1/namespaces/shop/daemonsets"
+CONTROLLER_REVISIONS = "/apis/apps/v1/namespaces/shop/controllerrevisions"
 CONFIG_MAPS = "/api/v1/namespaces/shop/configmaps"
 SECRETS = "/api/v1/namespaces/shop/secrets"
 DISCOVERY = {
@@ -139,6 +142,24 @@ def pod_of(
             "containerStatuses": [state] if containers is None else containers,
             **status,
         },
+    }
+
+
+def controller_revision_of(manifest: Object, number: int, *, good: str = "") -> Object:
+    """What keeps a revision of a StatefulSet or a DaemonSet."""
+    name = manifest["metadata"]["name"]
+    template = {**copy.deepcopy(manifest["spec"]["template"]), "$patch": "replace"}
+    return {
+        "metadata": {
+            "namespace": "shop",
+            "name": f"{name}-{number}",
+            "uid": f"{name}-revision-{number}",
+            "annotations": {GOOD: good} if good else {},
+            "ownerReferences": [{"uid": f"{manifest['kind']}-{name}"}],
+            "labels": dict(template["metadata"]["labels"]),
+        },
+        "data": {"spec": {"template": template}},
+        "revision": number,
     }
 
 
@@ -289,6 +310,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             items, version = self.server.listed(url.path)
             self._send({"kind": "List", "metadata": {"resourceVersion": str(version)}, "items": items})
+
+    def do_DELETE(self) -> None:
+        size = int(self.headers.get("Content-Length") or 0)
+        self._keep("DELETE", json.loads(self.rfile.read(size)))
+        path, _, name = urlsplit(self.path).path.rpartition("/")
+        self.server.delete(path, name)
+        self._send({"kind": "Status"})
+        self.server.react(path, {"metadata": {"name": name}})
 
     def do_PATCH(self) -> None:
         size = int(self.headers.get("Content-Length") or 0)

@@ -25,7 +25,7 @@ WHEN = "2026-01-01T00:00:00Z"
 
 def revisions(*sets, current=4):
     live = live_of(manifest_of(tag=str(current)), current)
-    return history(live, [*sets, replica_set_of(manifest_of("page"), 9, good=WHEN)])
+    return history("Deployment", live, [*sets, replica_set_of(manifest_of("page"), 9, good=WHEN)])
 
 
 def old(number, *, good="", ready=0):
@@ -87,7 +87,7 @@ def test_a_return_applies_what_was_applied_with_the_old_template():
     live = live_of(manifest_of(tag="4"), 4)
     live["spec"]["replicas"] = 7
     live["spec"]["strategy"] = {"type": "RollingUpdate"}
-    applied = returned(live, revisions(old(3, good=WHEN))[0], "azora.platform")
+    applied = returned("Deployment", live, revisions(old(3, good=WHEN))[0], "azora.platform")
     assert applied["spec"] == {
         "replicas": 7,
         "selector": live["spec"]["selector"],
@@ -97,14 +97,14 @@ def test_a_return_applies_what_was_applied_with_the_old_template():
     assert (applied["apiVersion"], applied["kind"]) == ("apps/v1", "Deployment")
     # An autoscaler's number is nobody's to apply.
     del live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:replicas"]
-    assert "replicas" not in returned(live, revisions(old(3))[0], "azora.platform")["spec"]
+    assert "replicas" not in returned("Deployment", live, revisions(old(3))[0], "azora.platform")["spec"]
 
 
 def test_what_others_applied_is_not_applied_anew():
     live = live_of(manifest_of(tag="4"), 4)
     live["metadata"]["managedFields"][0] |= {"operation": "Update"}
-    assert returned(live, revisions(old(3))[0], "azora.platform") is None
-    assert returned(live_of(manifest_of()), revisions(old(3))[0], "somebody") is None
+    assert returned("Deployment", live, revisions(old(3))[0], "azora.platform") is None
+    assert returned("Deployment", live_of(manifest_of()), revisions(old(3))[0], "somebody") is None
 
 
 def test_lists_by_key_and_sets_are_taken_in_part():
@@ -115,7 +115,7 @@ def test_lists_by_key_and_sets_are_taken_in_part():
         "f:metadata": {"f:finalizers": {'v:"ours"': {}}},
         "f:spec": {"f:ports": {'k:{"name":"a"}': {".": {}, "f:name": {}, "f:port": {}}}},
     }
-    applied = returned(live, revisions(old(3))[0], "azora.platform")
+    applied = returned("Deployment", live, revisions(old(3))[0], "azora.platform")
     assert applied["metadata"]["finalizers"] == ["ours"]
     assert applied["spec"]["ports"] == [{"name": "a", "port": 1}]
 

@@ -182,13 +182,13 @@ def test_a_first_revision_has_nothing_to_return_to(crashing, run):
     assert "It was not returned to an earlier revision: it is the first revision." in result["msg"]
 
 
-def test_other_kinds_are_not_returned(api, run):
+def test_a_job_is_not_returned(api, run):
     job = {**copy.deepcopy(NEW), "kind": "Job", "apiVersion": "batch/v1"}
     failed = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too often"}
     live = {**job, "metadata": {**job["metadata"], "uid": "job"}, "status": {"conditions": [failed]}}
     api.put("/apis/batch/v1/namespaces/shop/jobs", live)
     result = run(rollout, resources=[job], rollback=True, timeout=20)
-    assert "only Deployments are returned, and this is a Job" in result["msg"]
+    assert "a Job has no revisions" in result["msg"]
     assert "Job shop/orders failed after" in result["msg"]
 
 
