@@ -44,7 +44,7 @@ BY_LOG = (
     ),
     (
         re.compile(
-            r"connection (?:to server .*)?(?:refused|timed out|reset)|could not connect|no route to host|i/o timeout|"
+            r"connection (?:to server .*)?(?:refused|timed out|reset)|could not connect|connect call failed|no route to host|i/o timeout|"
             r"name or service not known|no such host|could not translate host name|temporary failure in name resolution|ECONNREFUSED",
             re.I,
         ),
