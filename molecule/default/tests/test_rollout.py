@@ -76,18 +76,21 @@ def broken_platform(lab_name: str) -> dict[str, Any]:
     }
 
 
-def revisions(apps: kubernetes.client.AppsV1Api) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Image and ConfigMaps of each of the four, and that all its pods serve."""
+def revisions(apps: kubernetes.client.AppsV1Api) -> dict[str, Any]:
+    """The pod templates of the four, whose pods all serve."""
     found = {}
     for name in SAID:
         deployment = apps.read_namespaced_deployment(name, NAMESPACE)
         status = deployment.status
         counts = (status.replicas, status.updated_replicas, status.available_replicas)
         assert set(counts) == {deployment.spec.replicas}, f"{name}: {counts}"
-        container = deployment.spec.template.spec.containers[0]
-        maps = tuple(entry.config_map_ref.name for entry in container.env_from if entry.config_map_ref)
-        found[name] = (container.image, maps)
+        found[name] = deployment.spec.template.to_dict()
     return found
+
+
+def config_maps(template: dict[str, Any]) -> set[str]:
+    sources = template["spec"]["containers"][0]["env_from"]
+    return {source["config_map_ref"]["name"] for source in sources if source["config_map_ref"]}
 
 
 def test_four_bad_revisions_are_found_out_and_returned(
@@ -115,10 +118,11 @@ def test_four_bad_revisions_are_found_out_and_returned(
     print(f"{load['answered']} reads answered meanwhile, {len(load['failed'])} failed")
     assert load["failed"] == []
     assert load["answered"] > len(PATHS) * NO_PROGRESS_SECONDS
-    # With the configuration that each revision was started with.
+    # Nothing of the bad ones stays behind, and the configuration that each good one was started with is still there.
     assert revisions(apps) == before
     maps = {entry.metadata.name for entry in core.list_namespaced_config_map(NAMESPACE).items}
-    assert {name for _image, names in before.values() for name in names} <= maps
+    for template in before.values():
+        assert config_maps(template) <= maps
 
 
 def test_the_good_catalogue_changes_no_pod_after_that(play: Play, core: kubernetes.client.CoreV1Api) -> None:
@@ -130,5 +134,4 @@ def test_the_good_catalogue_changes_no_pod_after_that(play: Play, core: kubernet
     before = pods()
     good = play("playbooks/services.yml")
     assert good.returncode == 0, good.stdout
-    assert " changed=0 " in good.stdout, good.stdout
     assert pods() == before
