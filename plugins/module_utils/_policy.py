@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from ansible_collections.azora.platform.plugins.module_utils._policy_collector import no_collections
 from ansible_collections.azora.platform.plugins.module_utils._policy_connections import connections
 from ansible_collections.azora.platform.plugins.module_utils._policy_difference import KINDS, differences
 from ansible_collections.azora.platform.plugins.module_utils._policy_ends import Ends
@@ -46,6 +47,7 @@ class Cluster:
         self._evaluation: Evaluation | None = None
 
     @classmethod
+    @no_collections()
     def from_objects(
         cls,
         objects: Iterable[Any],
@@ -90,14 +92,17 @@ class Cluster:
             "groups": self.evaluation.partition.count,
         }
 
+    @no_collections()
     def evaluate(self, queries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """For each query whether it is allowed, and what decides; in the order of the queries."""
         return [answered(query, self.evaluation, self.ends) for query in queries_from(queries, self.ends)]
 
+    @no_collections()
     def connections(self, namespaces: Collection[str] = ()) -> list[dict[str, Any]]:
         """Everything that is open."""
         return list(connections(self.evaluation, namespaces))
 
+    @no_collections()
     def difference(
         self,
         expected: Iterable[Mapping[str, Any]],
