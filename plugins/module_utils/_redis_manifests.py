@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import typing as t
 from decimal import Decimal
@@ -23,6 +24,8 @@ CLUSTER_API_VERSION = "app.redislabs.com/v1"
 DATABASE_API_VERSION = "app.redislabs.com/v1alpha1"
 # From this version on the modules are built in, and are not to be listed.
 MODULES_ARE_BUILT_IN = 8
+# https://redis.io/docs/latest/operate/kubernetes/reference/api/redis_enterprise_cluster_api/ (licenseSecretName)
+LICENSE_KEY = "license"
 MEMORY = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)(?P<unit>[A-Za-z]*)")
 
 
@@ -37,6 +40,22 @@ def redis_manifests(catalogue: t.Mapping[str, t.Any], settings: t.Mapping[str, t
         manifests.append(_cluster(catalogue, store, settings))
         manifests.extend(_database(catalogue, store, database, settings) for database in store["databases"])
     return manifests
+
+
+def license_secrets(catalogue: t.Mapping[str, t.Any], text: str, name: str) -> list[Manifest]:
+    """The Secret with the licence, beside each cluster."""
+    return [
+        manifest(
+            "v1",
+            "Secret",
+            name,
+            store["namespace"],
+            labels=platform_labels(catalogue, store["name"], "store"),
+            type="Opaque",
+            data={LICENSE_KEY: base64.b64encode(text.encode()).decode()},
+        )
+        for store in of_kind(catalogue, "redis")
+    ]
 
 
 def _cluster(

@@ -266,6 +266,9 @@ def _pod(
         "serviceAccountName": workload["name"],
         "automountServiceAccountToken": workload["kubernetes_api"],
         "enableServiceLinks": False,
+        # The names that pods are given are whole (and those outside are looked up as they are first): one question instead of four, each of
+        # which would have to be answered, also while a name server's pod is dead and still an endpoint.
+        "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]},
         "terminationGracePeriodSeconds": int(workload["termination_grace_seconds"]),
         "securityContext": pod_security_context(
             openshift=bool(settings.get("openshift")), run_as_user=int(settings.get("run_as_user") or 0)

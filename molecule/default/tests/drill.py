@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import collections
 import itertools
 import json
@@ -28,6 +29,11 @@ OUTAGE_SECONDS = 90
 HEALTHY_SECONDS = 240
 UNDER_WAY_SECONDS = 1
 STEADY_SECONDS = 5
+# Redis replicates after it has answered: what a primary answered in its last moments may not have reached its replica.
+REPLICATION_SECONDS = 1
+REDIS_NAMESPACE, REDIS_NODES = "azora-redis", "redis.io/cluster=rec,redis.io/role=node"
+# A database's own process listens behind the proxies.
+REDIS_INNER_PORTS = 10000
 
 
 class Writes:
@@ -72,7 +78,7 @@ class Writes:
 
 @contextmanager
 def writes(lab: dict[str, Any], kind: str) -> Iterator[Writes]:
-    """Users, or events of the given type: see write_load.py."""
+    """Users, sessions, or events of the given type: see write_load.py."""
     script = pathlib.Path(__file__).with_name("write_load.py")
     url = f"http://{lab['nodes'][0]['address']}:{GATEWAY_PORT}"
     command = ["nsenter", f"--net=/var/run/netns/{lab['outside']['netns']}", sys.executable, str(script), url, kind]
@@ -103,19 +109,64 @@ def wait_for_writes(load: Writes, killed: float) -> None:
     wait_for("more writes", OUTAGE_SECONDS, lambda: load.acknowledged_after(again + STEADY_SECONDS))
 
 
-def check(load: Writes, what: str, before: str, after: str, record: Callable[[str, object], None]) -> None:
+def check(
+    load: Writes,
+    what: str,
+    before: str,
+    after: str,
+    record: Callable[[str, object], None],
+    *,
+    may_be_lost: tuple[float, float] = (0.0, 0.0),
+) -> None:
+    """Nothing acknowledged is lost, but for what was acknowledged between two moments of the load if the store promises no more."""
     load.finish()
-    acknowledged, failed, lost = (load.result[kind] for kind in ("acknowledged", "failed", "lost"))
+    acknowledged, failed, missing = (load.result[kind] for kind in ("acknowledged", "failed", "lost"))
+    begin, end = may_be_lost
+    excused = {identity for seconds, identity, _name in acknowledged if begin < seconds <= end}
+    lost = [identity for identity in missing if identity not in excused]
     outage = load.outage()
     print(
         f"\n{what}: {before} -> {after}, {outage:.1f} s without an acknowledged write, "
-        f"{len(acknowledged)} acknowledged, {len(failed)} failed, {len(lost)} lost"
+        f"{len(acknowledged)} acknowledged, {len(failed)} failed, {len(missing)} lost"
     )
     for reason, times in collections.Counter(reason for _seconds, reason in failed).most_common():
         print(f"  {times} failed: {reason}")
     record("outage_seconds", round(outage, 1))
     assert not lost, f"acknowledged, but not there: {lost}"
     assert outage < OUTAGE_SECONDS
+
+
+def redis_nodes(core: kubernetes.client.CoreV1Api) -> list[Any]:
+    return sorted(
+        core.list_namespaced_pod(REDIS_NAMESPACE, label_selector=REDIS_NODES).items, key=lambda pod: pod.metadata.name
+    )
+
+
+def redis_role(core: kubernetes.client.CoreV1Api, pod: str, database: str, port: int) -> list[str]:
+    """What a node's own process of a database says it is: ["master", …] or ["slave", host, port, "connected", …]; [] where none answers."""
+    secret = core.read_namespaced_secret(f"redb-{database}", REDIS_NAMESPACE)
+    password = base64.b64decode(secret.data["password"]).decode()
+    command = ["env", f"REDISCLI_AUTH={password}", "redis-cli", "-p", str(port + REDIS_INNER_PORTS), "ROLE"]
+    try:
+        answer = kubernetes.stream.stream(
+            core.connect_get_namespaced_pod_exec, pod, REDIS_NAMESPACE, command=command, stdout=True, stderr=False
+        )
+    except kubernetes.client.ApiException:
+        return []
+    return list(answer.split())
+
+
+def redis_primary(core: kubernetes.client.CoreV1Api, database: str, port: int, *, replicas: int = 1) -> Any:
+    """The pod with the primary, once that many replicas follow it."""
+
+    def protected() -> Any:
+        roles = {pod.metadata.name: redis_role(core, pod.metadata.name, database, port) for pod in redis_nodes(core)}
+        following = [role for role in roles.values() if role[:1] == ["slave"] and "connected" in role]
+        primaries = [name for name, role in roles.items() if role[:1] == ["master"]]
+        return primaries[0] if len(primaries) == 1 and len(following) >= replicas else None
+
+    name = wait_for(f"a replica of the database {database}", HEALTHY_SECONDS, protected)
+    return core.read_namespaced_pod(name, REDIS_NAMESPACE)
 
 
 def uid_of(core: kubernetes.client.CoreV1Api, namespace: str, name: str) -> str | None:

@@ -6,9 +6,9 @@
 
 usage: write_load.py URL KIND SECONDS WRITERS RATE
 
-Posts users (KIND "users"), or events of the type KIND, until its standard input is closed or SECONDS have passed, RATE a
-second over all WRITERS, and prints the seconds at which each was acknowledged. Then it reads every acknowledged user
-back (no service gives single events back) and prints one JSON object: `acknowledged` ([seconds since the start, id,
+Posts users or sessions (KIND "users", "sessions"), or events of the type KIND, until its standard input is closed or SECONDS
+have passed, RATE a second over all WRITERS, and prints the seconds at which each was acknowledged. Then it reads every
+acknowledged user or session back (no service gives single events back) and prints one JSON object: `acknowledged` ([seconds since the start, id,
 name]), `failed` ([seconds, why]), `lost` (ids that were acknowledged and are not there as they were written) and
 `seconds`, the time it wrote.
 """
@@ -24,7 +24,7 @@ import urllib.parse
 import uuid
 from typing import Any
 
-USERS = "users"
+USERS, SESSIONS = "users", "sessions"
 REQUEST_SECONDS = 10
 READ_ATTEMPTS = 40
 READ_PAUSE_SECONDS = 0.5
@@ -58,7 +58,7 @@ class Load:
             writer.join()
 
     def lost(self) -> list[Any]:
-        if self._kind != USERS:
+        if self._kind not in (USERS, SESSIONS):
             return []
         return [identity for _seconds, identity, name in self.acknowledged if not self._is_there(identity, name)]
 
@@ -78,14 +78,18 @@ class Load:
     def _post(self, name: str) -> tuple[int, Any]:
         if self._kind == USERS:
             return self._request("POST", "/users", {"name": name, "email": f"{name}@example.org"})
+        if self._kind == SESSIONS:
+            return self._request("POST", "/sessions", {"user_id": user_of(name)})
         event = {"id": name, "type": self._kind, "subject": name, "source": "write-load"}
         return self._request("POST", "/analytics/events", event)
 
     def _is_there(self, identity: Any, name: str) -> bool:
         for _attempt in range(READ_ATTEMPTS):
-            status, answer = self._request("GET", f"/users/{identity}")
+            status, answer = self._request("GET", f"/{self._kind}/{identity}")
             if status in (200, 404):
-                return status == 200 and answer["name"] == name
+                return status == 200 and (
+                    answer["name"] == name if self._kind == USERS else answer["user_id"] == user_of(name)
+                )
             # A gateway or a replica that is still coming back says nothing about the row.
             time.sleep(READ_PAUSE_SECONDS)
         return False
@@ -102,6 +106,11 @@ class Load:
             return 0, repr(error)
         finally:
             connection.close()
+
+
+def user_of(name: str) -> int:
+    """A session holds a number instead of a name."""
+    return int(name[:12], 16)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ from lab_operators.redis_enterprise_database import (
 )
 from lab_operators.secret_data import decoded, encoded
 
-SETTINGS = ClusterSettings(image="redis:1", shards_limit=16)
+SETTINGS = ClusterSettings(image="redis:1")
 MB = 1024 * 1024
 
 
@@ -60,13 +61,21 @@ class ClusterDouble:
         self.bdbs: list[dict[str, Any]] = []
         self.reachable = True
         self.refusal: str | None = None
+        self.licence = ""
         self.node_count = 1
         self.silent_nodes: set[int] = set()
         self.calls: list[tuple[str, Any]] = []
 
+    def set_license(self, text: str) -> dict[str, Any]:
+        if self.refusal:
+            raise RequestRefusedError(400, "invalid_license", self.refusal)
+        self.licence = text
+        return self.license()
+
     def license(self) -> dict[str, Any]:
         self._check()
         return {
+            "license": self.licence,
             "activation_date": "2026-01-01T00:00:00+00:00",
             "expiration_date": "2026-02-01T00:00:00+00:00",
             "features": ["trial"],
@@ -251,6 +260,42 @@ def test_a_cluster_runs_when_all_its_nodes_do(rest: ClusterDouble) -> None:
     assert status["state"] == "Running"
     assert status["nodes"] == [{"uid": str(uid), "status": "active"} for uid in (1, 2, 3)]
     assert status["persistenceStatus"] == {"status": "Provisioned", "succeeded": "3/3"}
+
+
+def licensed(name: str = "licence") -> dict[str, Any]:
+    wanted = cluster()
+    wanted["spec"]["licenseSecretName"] = name
+    return wanted
+
+
+def licence(text: str) -> dict[str, Any]:
+    data = {"license": base64.b64encode(text.encode()).decode()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "licence"}, "data": data}
+
+
+def test_a_licence_is_brought_once_and_followed(rest: ClusterDouble) -> None:
+    api, controller = running(rest)
+    api.objects["RedisEnterpriseCluster", "data", "rec"]["spec"]["licenseSecretName"] = "licence"
+    api.put(licence("one\n"))
+    controller.reconcile_cluster("data", "rec")
+    assert rest.licence == "one"
+    rest.refusal = "not a licence"
+    controller.reconcile_cluster("data", "rec")
+    assert api.get("RedisEnterpriseCluster", "rec")["status"]["specStatus"] == "Valid"
+    api.put(licence("two"))
+    controller.reconcile_cluster("data", "rec")
+    status = api.get("RedisEnterpriseCluster", "rec")["status"]
+    assert (status["state"], rest.licence) == ("Invalid", "one")
+    assert status["specStatus"] == "Invalid: spec.licenseSecretName: invalid_license: not a licence"
+
+
+@pytest.mark.parametrize("secret", [None, licence(" ")], ids=["no Secret", "an empty one"])
+def test_a_licence_that_is_not_there_is_named(rest: ClusterDouble, secret: dict[str, Any] | None) -> None:
+    api = KubernetesDouble(licensed(), *([secret] if secret else []))
+    controller_of(api, rest).reconcile_cluster("data", "rec")
+    status = api.get("RedisEnterpriseCluster", "rec")["status"]
+    sentence = "spec.licenseSecretName: there is no Secret licence with the key license"
+    assert status == {"state": "Invalid", "specStatus": f"Invalid: {sentence}"}
 
 
 def test_replicas_are_shards_too(rest: ClusterDouble) -> None:

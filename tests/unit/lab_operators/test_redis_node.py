@@ -69,6 +69,23 @@ def test_the_file_with_passwords_is_for_the_node_alone(node: FirstNode, tmp_path
     assert (tmp_path / "cluster.json").stat().st_mode & 0o077 == 0
 
 
+def test_a_licence_says_how_many_shards_there_may_be_and_until_when(node: FirstNode) -> None:
+    assert (node.license()["features"], node.license()["shards_limit"]) == (["trial"], 3)
+    for text in ("lab licence: 0 shards until 2099-12-31", "lab licence: 5 shards until 2099-13-31", "anything"):
+        with pytest.raises(RequestError) as caught:
+            node.set_license({"license": text})
+        assert caught.value.code == "invalid_license"
+    given = "lab licence: 1 shards until 2099-12-31"
+    answer = RestApi(node.node, node, lambda: ("user", "password")).answer("PUT", "/v1/license", {"license": given})
+    assert (answer["license"], answer["shards_limit"], answer["expired"]) == (given, 1, False)
+    node.create(request())
+    assert refused(node, request(name="other", port=12001)) == "license_error"
+    again = FirstNode(Node(node.settings))
+    assert again.license() == node.license()
+    assert again.set_license({"license": "lab licence: 9 shards until 2026-01-31"})["expired"] is True
+    assert refused(again, request(name="other", port=12001)) == "license_error"
+
+
 def test_a_uid_is_not_used_twice(node: FirstNode) -> None:
     first = node.create(request())["uid"]
     node.delete(first)

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 
 import pytest
 from ansible_collections.azora.platform.plugins.module_utils import _catalogue
-from ansible_collections.azora.platform.plugins.module_utils._redis_manifests import redis_manifests
+from ansible_collections.azora.platform.plugins.module_utils._redis_manifests import license_secrets, redis_manifests
 
 
 def test_cluster_names_database_services_after_the_databases(catalogue, settings, find):
@@ -29,6 +30,18 @@ def test_image_is_split_at_its_tag_and_not_at_the_port_of_its_registry(catalogue
     assert spec["redisEnterpriseImageSpec"]["repository"] == "registry.example:5000/redis"
     assert spec["redisEnterpriseImageSpec"]["versionTag"] == "8.0"
     assert spec["licenseSecretName"] == "licence"
+
+
+def test_a_licence_lies_beside_each_cluster_that_names_it(catalogue, settings, find):
+    given = settings("redis", redis_license="a licence")
+    assert (
+        find(redis_manifests(catalogue, given), "RedisEnterpriseCluster", "rec")["spec"]["licenseSecretName"]
+        == "redis-license"
+    )
+    (secret,) = license_secrets(catalogue, "a licence", "redis-license")
+    (store,) = [store for store in catalogue["stores"] if store["kind"] == "redis"]
+    assert (secret["metadata"]["namespace"], secret["metadata"]["name"]) == (store["namespace"], "redis-license")
+    assert base64.b64decode(secret["data"]["license"]) == b"a licence"
 
 
 def test_service_and_pod_agree_on_the_port(catalogue, settings, find):

@@ -57,6 +57,16 @@ def test_pods_meet_the_restricted_standard(manifests):
         assert pod["volumes"][0]["name"] == "tmp"
 
 
+def test_whole_names_are_looked_up_first(manifests, find):
+    orders = find(manifests, "Deployment", "orders")
+    (ndots,) = pod_of(orders)["dnsConfig"]["options"]
+    names = [
+        value for key, value in find(manifests, "ConfigMap", "orders-config")["data"].items() if key.endswith("_HOST")
+    ]
+    assert names
+    assert all(name.count(".") >= int(ndots["value"]) for name in names)
+
+
 @pytest.mark.parametrize(("openshift", "user"), [(False, 10001), (True, None)])
 def test_openshift_chooses_the_user_itself(catalogue, find, openshift, user):
     manifests = service_manifests(catalogue, SETTINGS | {"openshift": openshift, "run_as_user": 10001})

@@ -27,9 +27,7 @@ async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
     environment = os.environ
     controller = RedisEnterpriseController(
         api,
-        ClusterSettings(
-            image=environment["REDIS_NODE_IMAGE"], shards_limit=int(environment.get("LICENSE_SHARDS_LIMIT", "16"))
-        ),
+        ClusterSettings(image=environment["REDIS_NODE_IMAGE"]),
     )
     _reconcilers["clusters"] = Reconciler("redisenterprisecluster", controller.reconcile_cluster)
     _reconcilers["databases"] = Reconciler("redisenterprisedatabase", controller.reconcile_database)
@@ -59,5 +57,6 @@ async def node_changed(**event: Any) -> None:
 
 @kopf.on.event("v1", "secrets")
 async def secret_changed(**event: Any) -> None:
-    # A password may stand in any Secret of the namespace; a run that finds nothing new writes nothing.
+    # A password or a licence may stand in any Secret of the namespace; a run that finds nothing new writes nothing.
+    _reconcilers["clusters"].request_known(event["namespace"])
     _reconcilers["databases"].request_known(event["namespace"])

@@ -42,6 +42,9 @@ class ClusterApi:
     def license(self) -> Answer:
         return self._request("GET", "/v1/license")
 
+    def set_license(self, text: str) -> Answer:
+        return self._request("PUT", "/v1/license", {"license": text})
+
     def modules(self) -> list[Answer]:
         return self._request("GET", "/v1/modules")
 

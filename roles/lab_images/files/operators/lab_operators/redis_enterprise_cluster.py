@@ -41,7 +41,6 @@ class ClusterSettings:
     """What the operator's environment decides."""
 
     image: str
-    shards_limit: int
 
 
 def node_labels(cluster: str) -> dict[str, str]:
@@ -88,8 +87,8 @@ def certificate_names(cluster: Manifest) -> list[str]:
     return names
 
 
-def cluster_mistakes(cluster: Manifest, stateful_set: Manifest | None) -> list[str]:
-    """What the spec asks for and this operator cannot give, one sentence each."""
+def cluster_mistakes(cluster: Manifest, stateful_set: Manifest | None, licence: str | None = "") -> list[str]:
+    """What the spec asks for and this operator cannot give, one sentence each. The licence is None when its Secret has none."""
     spec = cluster["spec"]
     mistakes = []
     nodes = node_count(cluster)
@@ -98,9 +97,12 @@ def cluster_mistakes(cluster: Manifest, stateful_set: Manifest | None) -> list[s
         mistakes.append(f"spec.nodes: {nodes} nodes were asked for; this stand-in runs 1 or 3")
     elif nodes < present:
         mistakes.append(f"spec.nodes: a cluster of {present} nodes cannot get fewer; {nodes} were asked for")
-    for field in ("license", "licenseSecretName", "activeActive", "backup", "rackAwarenessNodeLabel"):
+    for field in ("license", "activeActive", "backup", "rackAwarenessNodeLabel"):
         if spec.get(field):
             mistakes.append(f"spec.{field}: this stand-in does not support it")
+    if licence is None:
+        secret = spec["licenseSecretName"]
+        mistakes.append(f"spec.licenseSecretName: there is no Secret {secret} with the key license")
     persistent = spec.get("persistentSpec") or {}
     if persistent.get("volumeSize") and quantity(persistent["volumeSize"]) is None:
         mistakes.append(f"spec.persistentSpec.volumeSize: {persistent['volumeSize']!r} is not a quantity such as 10Gi")
@@ -321,7 +323,6 @@ def _container(cluster: Manifest, settings: ClusterSettings) -> Manifest:
         },
         {"name": "NODE_HOSTS", "value": ",".join(node_hosts(cluster))},
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-        {"name": "SHARDS_LIMIT", "value": str(settings.shards_limit)},
     ]
     if (resources.get("limits") or {}).get("memory"):
         limit = {"resourceFieldRef": {"containerName": CONTAINER, "resource": "limits.memory"}}

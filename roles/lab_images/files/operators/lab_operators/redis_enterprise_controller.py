@@ -84,7 +84,8 @@ class RedisEnterpriseController:
             self._patch_status(CLUSTERS, cluster, {"state": "Deleting"})
             return SOON if databases else GONE
         stateful_set = self._api.read(STATEFUL_SETS, namespace, name)
-        mistakes = cluster_mistakes(cluster, stateful_set) + self._other_cluster(cluster)
+        licence = self._licence(cluster)
+        mistakes = cluster_mistakes(cluster, stateful_set, licence) + self._other_cluster(cluster)
         if mistakes:
             self._patch_status(CLUSTERS, cluster, {"state": "Invalid", "specStatus": f"Invalid: {'; '.join(mistakes)}"})
             return SETTLED
@@ -94,15 +95,30 @@ class RedisEnterpriseController:
         checksum = self._ensure_certificate(cluster)
         for manifest in cluster_objects(cluster, self._settings, checksum):
             stateful_set = self._api.apply(manifest)
-        return self._report_cluster(cluster, stateful_set)
+        return self._report_cluster(cluster, stateful_set, licence or "")
 
-    def _report_cluster(self, cluster: Manifest, stateful_set: Manifest | None) -> Again:
+    def _licence(self, cluster: Manifest) -> str | None:
+        """The licence that the cluster names; None when its Secret has none."""
+        name = cluster["spec"].get("licenseSecretName")
+        if not name:
+            return ""
+        secret = self._api.read(SECRETS, cluster["metadata"]["namespace"], name)
+        return (decoded(secret).get("license") or "").strip() or None if secret else None
+
+    def _report_cluster(self, cluster: Manifest, stateful_set: Manifest | None, licence: str) -> Again:
         namespace, name = cluster["metadata"]["namespace"], cluster["metadata"]["name"]
         status = cluster.get("status") or {}
         license_info = modules = nodes = None
         try:
             rest = self._cluster_api(cluster)
             license_info, modules, nodes = rest.license(), rest.modules(), rest.nodes()
+            if licence and license_info["license"] != licence:
+                try:
+                    license_info = rest.set_license(licence)
+                except RequestRefusedError as error:
+                    sentence = f"Invalid: spec.licenseSecretName: {error}"
+                    self._patch_status(CLUSTERS, cluster, {"state": "Invalid", "specStatus": sentence})
+                    return SETTLED
         except (ClusterUnreachableError, RequestRefusedError) as error:
             logger.debug("cluster %s/%s: %s", namespace, name, error)
         state = cluster_state(

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import secrets
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from redis_node.database import PORTS, SEARCH, Database, RequestError
@@ -22,6 +23,8 @@ from redis_node.node import Node
 logger = logging.getLogger(__name__)
 
 TRIAL_DAYS = 30
+#: The vendor's licences are signed; the lab's only say what they allow.
+LICENCE = re.compile(r"lab licence: (?P<shards>[1-9][0-9]{0,3}) shards until (?P<until>[0-9]{4}-[0-9]{2}-[0-9]{2})")
 #: A node that has not asked for its databases for so long is away.
 NODE_SILENT_AFTER = 5.0
 
@@ -38,6 +41,7 @@ class FirstNode:
         self._next_uid: int = stored.get("next_uid", 1)
         self._created: str = stored.get("created", datetime.now(UTC).isoformat(timespec="seconds"))
         self._sentinel_password: str = stored.get("sentinel_password") or secrets.token_urlsafe(24)
+        self._licence: str = stored.get("licence", "")
         databases = [Database.from_file(database) for database in stored.get("databases", [])]
         self._databases: dict[int, Database] = {database.uid: database for database in databases}
         self._heard: dict[int, float] = {}
@@ -76,19 +80,33 @@ class FirstNode:
         return answer
 
     def license(self) -> dict[str, Any]:
+        with self._lock:
+            text, limit, until = self._licence, self._shards_limit(), self._licensed_until()
         return {
-            "license": "",
+            "license": text,
             "owner": "",
             "cluster_name": self.settings.cluster_name,
             "activation_date": self._created,
-            # The lab's licence does not run out: what happens then is the product's business, not the platform's.
-            "expiration_date": (datetime.now(UTC) + timedelta(days=TRIAL_DAYS)).isoformat(timespec="seconds"),
-            "expired": False,
-            "features": ["trial"],
-            "shards_limit": self.settings.shards_limit,
-            "ram_shards_limit": self.settings.shards_limit,
+            "expiration_date": until.isoformat(timespec="seconds"),
+            "expired": until <= datetime.now(UTC),
+            "features": [] if text else ["trial"],
+            "shards_limit": limit,
+            "ram_shards_limit": limit,
             "ram_shards_in_use": sum(database.shards for database in self._all()),
         }
+
+    def set_license(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        text = str(body["license"]).strip()
+        match = LICENCE.fullmatch(text)
+        try:
+            date.fromisoformat(match["until"] if match else "")
+        except ValueError:
+            expected = "lab licence: N shards until YYYY-MM-DD"
+            raise RequestError(400, "invalid_license", f"not a licence of the lab, {expected!r}") from None
+        with self._lock:
+            self._licence = text
+            self._save()
+        return self.license()
 
     def modules(self) -> list[dict[str, Any]]:
         return [{"uid": "search", "module_name": SEARCH, "display_name": "RediSearch", "semantic_version": "1.2.2"}]
@@ -144,6 +162,17 @@ class FirstNode:
             raise RequestError(404, "db_not_exist", f"there is no database with uid {uid}")
         return database
 
+    def _shards_limit(self) -> int:
+        match = LICENCE.fullmatch(self._licence)
+        return int(match["shards"]) if match else self.settings.shards_limit
+
+    def _licensed_until(self) -> datetime:
+        match = LICENCE.fullmatch(self._licence)
+        if match:
+            return datetime.combine(date.fromisoformat(match["until"]), datetime.min.time(), UTC)
+        # The lab's trial does not run out.
+        return datetime.now(UTC) + timedelta(days=TRIAL_DAYS)
+
     def _configure(self) -> None:
         self.node.configure(list(self._databases.values()), self._sentinel_password)
 
@@ -154,12 +183,14 @@ class FirstNode:
                 raise RequestError(409, "port_unavailable", f"port {database.port} belongs to database {other.name!r}")
             if other.name == database.name:
                 raise RequestError(409, "name_conflict", f"a database named {database.name!r} exists")
-        shards = database.shards + sum(other.shards for other in others)
-        if shards > self.settings.shards_limit:
+        if self._licensed_until() <= datetime.now(UTC):
+            raise RequestError(402, "license_error", "the licence has expired")
+        shards, limit = database.shards + sum(other.shards for other in others), self._shards_limit()
+        if shards > limit:
             raise RequestError(
                 402,
                 "license_error",
-                f"the licence allows {self.settings.shards_limit} shards; with database {database.name!r} there would be {shards}",
+                f"the licence allows {limit} shards; with database {database.name!r} there would be {shards}",
             )
         for number in database.copies:
             memory = sum(other.memory_of_a_copy for other in (database, *others) if number in other.copies)
@@ -190,6 +221,7 @@ class FirstNode:
             "next_uid": self._next_uid,
             "created": self._created,
             "sentinel_password": self._sentinel_password,
+            "licence": self._licence,
             "databases": databases,
         }
         new = self._file.with_suffix(".new")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from redis_node.database import Database
 from redis_node.members import ALONE, Members
+from redis_node.names import Names
 from redis_node.proxy import Proxy
 from redis_node.redis_server import Place, RedisServer
 from redis_node.resp import RedisConnection, RedisError
@@ -53,6 +54,7 @@ class Node:
         several = settings.members.several
         self._sentinel = Sentinel(self._sentinels, settings.data) if several else None
         self._proxy = Proxy(settings.members, settings.runtime) if several else None
+        self._names = Names(settings.members.hosts) if several else None
 
     @property
     def stopping(self) -> threading.Event:
@@ -91,7 +93,7 @@ class Node:
                 thread.start()
             for thread in threads:
                 thread.join()
-            for other in (self._proxy, self._sentinel):
+            for other in (self._proxy, self._sentinel, self._names):
                 if other:
                     other.stop()
 
@@ -134,7 +136,9 @@ class Node:
             return list(self._servers.values())
 
     def _tend(self) -> None:
-        """Start what is to run and does not: Sentinel first, since databases ask it who is primary."""
+        """Start what is to run and does not: Sentinel before the databases, since they ask it who is primary."""
+        if self._names and not self._stopping.is_set():
+            self._names.keep_running()
         if self._databases is None or self._stopping.is_set():
             return
         replicated = [database for database in self._databases if len(database.copies) > 1]

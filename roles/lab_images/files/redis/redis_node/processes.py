@@ -9,6 +9,7 @@ import logging
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +28,9 @@ class ChildProcess:
         self._next_start = 0.0
         self._ended_noted = True
 
-    def start(self, *command: str) -> None:
-        self._process = subprocess.Popen(command)
+    def start(self, *command: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start it, with the environment of this process unless another one is given."""
+        self._process = subprocess.Popen(command, env=environment)
         self._ended_noted = False
         self._pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, self._pause * 2))
         self._next_start = time.monotonic() + self._pause

@@ -34,13 +34,18 @@ defaults
     option srvtcpka
 """
 RESOLVERS = """
-# Pods come back with other addresses.
+# Pods come back with other addresses. Until a name server says another one, the last one stays.
 resolvers cluster
     parse-resolv-conf
     resolve_retries 3
     timeout resolve 1s
     timeout retry 1s
     hold valid 1s
+    hold nx 24h
+    hold refused 24h
+    hold timeout 24h
+    hold other 24h
+    hold obsolete 24h
 """
 
 

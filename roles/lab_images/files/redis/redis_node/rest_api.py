@@ -100,7 +100,7 @@ class ServerCertificate:
 
 
 class RestApi:
-    """GET /v1/cluster, /v1/nodes, /v1/license, /v1/modules; GET, POST, PUT, DELETE /v1/bdbs; GET /ready without credentials.
+    """GET /v1/cluster, /v1/nodes, /v1/modules; GET, PUT /v1/license; GET, POST, PUT, DELETE /v1/bdbs; GET /ready without credentials.
 
     Only the first node answers more than /ready; to the other nodes it also says which databases they have to serve.
     """
@@ -138,6 +138,7 @@ class RestApi:
             ("GET", "/v1/cluster"): node.cluster,
             ("GET", "/v1/nodes"): node.nodes,
             ("GET", "/v1/license"): node.license,
+            ("PUT", "/v1/license"): lambda: node.set_license(body),
             ("GET", "/v1/modules"): node.modules,
             ("GET", "/v1/bdbs"): node.databases,
             ("POST", "/v1/bdbs"): lambda: node.create(body),
