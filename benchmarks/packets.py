@@ -4,7 +4,7 @@
 
 """How many connections a second the verification tries with real packets, and how many cyclonus does on the same pods.
 
-    python benchmarks/packets.py --kubeconfig FILE [--services 40] [--repeat 3] [--cyclonus PATH] [--json FILE]
+    python benchmarks/packets.py --kubeconfig FILE [--services 40] [--repeat 3] [--lab NAME] [--cyclonus PATH] [--json FILE]
 
 It needs a lab that is booted (make up, or the playbook lab alone). It makes namespaces of five services each. A service is one idle
 pod that listens on two ports, and a Service before it; everything is denied but the name servers and, for each service, one port of
@@ -16,6 +16,9 @@ report. Of cyclonus (github.com/mattfenwick/cyclonus, which is no part of this c
 It runs with a timeout of 1 s and as it comes (10 s), each time once for the pods' addresses and once for the Services', on these very
 pods; its connections are the same, and those of each pod to itself. As it comes it takes long, so it looks at the first namespaces
 only: nearly every connection is closed and waits for its timeout, whatever their number.
+
+With the name of the lab it also tells the processor seconds of a verification, by the lab's control groups: where the time goes, and
+what remains comparable on a machine that is busy with something else.
 
 All that was made is deleted in the end, also after an error.
 """
@@ -37,6 +40,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import processor
 from checkout import default_options, module_utils
 
 SERVICES_OF_A_NAMESPACE = 5
@@ -45,6 +49,8 @@ PORTS = (8080, 9090)
 # A destination's addresses, as cyclonus calls them: its pod's, and that of the Service before it.
 WAYS = ("pod-ip", "service-ip")
 PATIENCE = 180
+# As long as it is looked at what the lab uses while nothing is asked of it.
+IDLE = 10.0
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 # Cyclonus runs its client in the container of this name.
 CONTAINER = f"cont-{PORTS[0]}-tcp"
@@ -176,6 +182,7 @@ class Measured:
     connections: int
     seconds: list[float] = field(default_factory=list)
     remark: str = ""
+    processor: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
@@ -258,16 +265,18 @@ def wait(done: Callable[[], bool]) -> None:
         time.sleep(0.5)
 
 
-def verification(lab: Lab, options: Object, repeat: int) -> Measured:
+def verification(lab: Lab, options: Object, repeat: int, used: Callable[[], dict[str, float]]) -> Measured:
     """The module's own code, from its options to its result."""
     verify = module_utils("_verification")
     # Bare pods, so there is nothing around them to look at.
     defaults = {**default_options("verify"), "checks": ["probes", "connectivity", "policies"]}
     measured = Measured("verification", len(options["connections"]) * len(WAYS))
+    idle = processor.rates(used, IDLE) if used() else {}
     for _run in range(repeat):
-        begun = time.perf_counter()
+        before, begun = used(), time.perf_counter()
         outcome = verify.verify(lab.client, verify.order_from({**defaults, **options}, look_only=False))
         measured.seconds.append(time.perf_counter() - begun)
+        measured.processor.append(processor.above(idle, before, used(), measured.seconds[-1]))
         summary = outcome["summary"]
         measured.remark = f"{summary['open']} open, {summary['blocked']} blocked, {summary['mismatches']} mismatches"
         for mismatch in outcome["mismatches"][:5]:
@@ -347,6 +356,7 @@ def main() -> None:
     parser.add_argument("--prober-image", help="with python3 in it; the lab's own by default")
     parser.add_argument("--cyclonus", metavar="PATH", help="its program, to compare with")
     parser.add_argument("--part", type=int, default=2, help="namespaces for cyclonus as it comes; 0: all of them")
+    parser.add_argument("--lab", metavar="NAME", help="the lab's name on this machine, for its processor seconds")
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
     if options.services < SERVICES_OF_A_NAMESPACE or options.services % SERVICES_OF_A_NAMESPACE:
@@ -354,11 +364,15 @@ def main() -> None:
     lab, platform = Lab(options.kubeconfig), Platform(options.services)
     with lab.carrying(platform, options.server_image or lab.image("agnhost")):
         prober = options.prober_image or lab.image("base")
-        lines = [verification(lab, platform.options(prober), options.repeat)]
+        used = processor.Processor(options.lab).used if options.lab else dict
+        lines = [verification(lab, platform.options(prober), options.repeat, used)]
         if options.cyclonus:
             lines.append(cyclonus(options.cyclonus, lab, platform, 0, 1))
             lines.append(cyclonus(options.cyclonus, lab, platform, options.part, None))
     print("\n".join(table(lines)))
+    if options.lab:
+        print(f"Seconds of each verification: {', '.join(f'{seconds:.1f}' for seconds in lines[0].seconds)}")
+        print("\n".join(processor.table(lines[0].processor, len(platform.services))))
     if not options.cyclonus:
         print("Nothing to compare with: give cyclonus with --cyclonus PATH.")
     if options.json:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -51,6 +52,7 @@ CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
 CONCURRENT_REQUESTS = 8
 PAGE = 500
 REQUEST_TIMEOUT = 30.0
+READ_SIZE = 64 * 1024
 
 
 class KubernetesError(Exception):
@@ -90,8 +92,8 @@ class KubernetesClient:
         """Where the API server is."""
         return str(getattr(getattr(self._client, "configuration", None), "host", None) or "")
 
-    def list(self, path: str, **selectors: str) -> list[dict[str, Any]]:
-        """All objects of a collection, page by page; label_selector and field_selector narrow it."""
+    def list_as_of(self, path: str, **selectors: str) -> tuple[list[dict[str, Any]], str]:
+        """All objects of a collection, page by page, and its version; label_selector and field_selector narrow it."""
         names = {"label_selector": "labelSelector", "field_selector": "fieldSelector"}
         query = {names[name]: value for name, value in selectors.items() if value}
         items: list[dict[str, Any]] = []
@@ -99,9 +101,27 @@ class KubernetesClient:
         while True:
             page = self._json("GET", path, {**query, "limit": str(PAGE), **({"continue": token} if token else {})})
             items += page.get("items") or []
-            token = (page.get("metadata") or {}).get("continue") or ""
+            metadata = page.get("metadata") or {}
+            token = metadata.get("continue") or ""
             if not token:
-                return items
+                return items, str(metadata.get("resourceVersion") or "")
+
+    def list(self, path: str, **selectors: str) -> list[dict[str, Any]]:
+        """The same without the version."""
+        return self.list_as_of(path, **selectors)[0]
+
+    def watch(self, path: str, version: str, seconds: float) -> Generator[tuple[str, dict[str, Any]]]:
+        """What happens to a collection after this version, for so long: ADDED, MODIFIED or DELETED, and the object."""
+        limit = str(max(1, math.ceil(seconds)))
+        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": limit}
+        for line in self._lines(path, query, seconds + REQUEST_TIMEOUT):
+            event = _object(line, f"the watch of {path}")
+            happened, one = str(event.get("type")), event.get("object") or {}
+            if happened not in ("ADDED", "MODIFIED", "DELETED"):
+                raise KubernetesError(
+                    f"the watch of {path}: {one.get('message') or happened}", int(one.get("code") or 0)
+                )
+            yield happened, one
 
     def get(self, path: str) -> dict[str, Any] | None:
         """One object, or None where there is none."""
@@ -121,6 +141,11 @@ class KubernetesClient:
 
     def log(self, namespace: str, pod: str, container: str) -> str:
         return self.text(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", {"container": container})
+
+    def follow_log(self, namespace: str, pod: str, container: str, seconds: float) -> Generator[str]:
+        """The lines of a log while they are written, until the container ends or nobody asks for more."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        return self._lines(path, {"container": container, "follow": "true"}, seconds)
 
     def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
         """What is no object, such as logs and metrics."""
@@ -186,10 +211,7 @@ class KubernetesClient:
         content_type: str = "application/json",
     ) -> dict[str, Any]:
         answer = self._request(method, path, query, body=body, content_type=content_type)
-        try:
-            return dict(json.loads(answer))
-        except ValueError as error:
-            raise KubernetesError(f"{method} {path} did not answer with an object: {_sentence(error)}") from error
+        return _object(answer, f"{method} {path}")
 
     def _request(
         self,
@@ -201,19 +223,54 @@ class KubernetesClient:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> bytes:
+        try:
+            return bytes(self._opened(method, path, query, body=body, content_type=content_type, accept=accept).data)
+        except KubernetesError:
+            raise
+        except Exception as error:
+            raise KubernetesError(f"{method} {path}: {_sentence(error)}") from error
+
+    def _lines(self, path: str, query: Mapping[str, str], silence: float) -> Generator[str]:
+        """An answer that goes on, line by line; it may be silent for so many seconds."""
+        answer = self._opened("GET", path, query, accept="*/*", timeout=silence)
+        begun = b""
+        try:
+            for part in answer.stream(READ_SIZE, decode_content=True):
+                *whole, begun = (begun + part).split(b"\n")
+                for line in whole:
+                    yield line.decode("utf-8", "replace")
+            if begun:
+                yield begun.decode("utf-8", "replace")
+        except Exception as error:
+            raise KubernetesError(f"GET {path}: {_sentence(error)}") from error
+        finally:
+            # With the connection: what has not been read would come before the answer to its next request.
+            answer.close()
+
+    def _opened(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        timeout: float = REQUEST_TIMEOUT,
+    ) -> Any:
+        """The answer of the HTTP library, its body not read yet."""
         url = f"{path}?{urlencode(query)}" if query else path
         try:
             # The dynamic client's request by path has kept its form over the major versions of the library.
-            response = self._client.request(
+            return self._client.request(
                 method,
                 url,
                 body=body,
                 content_type=content_type,
                 header_params={"Accept": accept},
                 serialize=False,
-                _request_timeout=REQUEST_TIMEOUT,
+                _request_timeout=timeout,
             )
-            return bytes(response.data)
         except Exception as error:
             status = int(getattr(error, "status", 0) or 0)
             raise KubernetesError(f"{method} {path}: {_sentence(error)}", status) from error
@@ -237,6 +294,13 @@ def listings(client: KubernetesClient, paths: Sequence[str]) -> list[list[dict[s
             return error
 
     return together([functools.partial(listing, path) for path in paths])
+
+
+def _object(text: str | bytes, said_by: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except ValueError as error:
+        raise KubernetesError(f"{said_by} did not answer with an object: {_sentence(error)}") from error
 
 
 def _sentence(error: BaseException) -> str:

@@ -148,6 +148,11 @@ def user_of(pod: Mapping[str, Any]) -> int:
     return NONROOT
 
 
+def is_end_mark(line: str, run: str) -> bool:
+    """Whether this line of a log is the last of the frame of this run."""
+    return line.startswith(f"{_prober_program.FRAME} END {run} ")
+
+
 def observations(log: str, run: str) -> list[dict[str, Any]]:
     """The documents of the frame of this run, or DamagedFrameError with what is wrong."""
     lines = log.splitlines()
@@ -157,7 +162,7 @@ def observations(log: str, run: str) -> list[dict[str, Any]]:
             "its log has no begin mark" if not log.strip() else f"its log begins {_first_words(lines)}"
         )
     inside = lines[lines.index(begin) + 1 :]
-    ends = [index for index, line in enumerate(inside) if line.startswith(f"{_prober_program.FRAME} END {run} ")]
+    ends = [index for index, line in enumerate(inside) if is_end_mark(line, run)]
     if not ends:
         raise DamagedFrameError("its log has no end mark, so it is not complete")
     body = inside[: ends[0]]

@@ -59,10 +59,13 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_kubel
 from ansible_collections.azora.platform.plugins.module_utils._verification_plan import Plan, plan, targets_of
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import Pod, pods_of
 from ansible_collections.azora.platform.plugins.module_utils._verification_policies import (
+    LivePolicies,
     PolicyJudgement,
     judge_policies,
+    read_policies,
 )
-from ansible_collections.azora.platform.plugins.module_utils._verification_probers import Means, Report, run_probers
+from ansible_collections.azora.platform.plugins.module_utils._verification_prober_reports import Report
+from ansible_collections.azora.platform.plugins.module_utils._verification_probers import Means, Probers
 from ansible_collections.azora.platform.plugins.module_utils._verification_record import (
     Record,
     fingerprint,
@@ -146,16 +149,15 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
     begun = time.monotonic()
     pods = read_pods(client, order.workloads)
     rows = order.connections if {"connectivity", "policies"} & set(order.checks) else []
-    policies = PolicyJudgement([None] * len(rows))
-    if "policies" in order.checks or order.record:
-        policies = judge_policies(client, order.given_workloads, rows)
+    judges = bool("policies" in order.checks or order.record)
+    live = read_policies(client) if judges else LivePolicies()
     standing = Services()
     if order.sends_packets or "workloads" in order.checks:
         standing = read_services(client, order.workloads, pods)
     services = standing if order.sends_packets else Services()  # the ways that packets take
     print_of_all = ""
-    if policies.objects and not order.look_only:
-        print_of_all = fingerprint([order.asked, services.ports], pods, policies.objects)
+    if live.objects and not order.look_only:
+        print_of_all = fingerprint([order.asked, services.ports], pods, live.objects)
     since = None
     if order.record and print_of_all and not order.force:
         since = remembered(client, order.record, print_of_all)
@@ -170,11 +172,18 @@ def verify(client: KubernetesClient, order: Order) -> dict[str, Any]:
     )
     reports: list[Report] = []
     counted = Counted()
-    if not order.look_only and since is None:
-        # The kubelets count on while the probers work.
+    policies = PolicyJudgement([None] * len(rows))
+    deadline = begun + order.timeout
+    sends = not order.look_only and since is None
+    if sends:
+        # The kubelets count on while the probers work, and so does the judge of the policies.
         watch = KubeletWatch(client, probes_to_watch(order, pods))
-        reports = run_probers(client, planned.probers, order.means, order.patience, begun + order.timeout)
-        counted = watch.finish(begun + order.timeout)
+        probers = Probers(client, planned.probers, order.means, order.patience, deadline)
+    if judges:
+        policies = judge_policies(live, order.given_workloads, rows)
+    if sends:
+        reports = probers.finish()
+        counted = watch.finish(deadline)
     truth = Truth()
     if "workloads" in order.checks:
         later = pods if order.look_only else read_pods(client, order.workloads)

@@ -64,20 +64,36 @@ class PolicyJudgement:
         return [level for kind, level in LEVELS if kind in served]
 
 
-def judge_policies(
-    client: KubernetesClient, workloads: Sequence[Mapping[str, Any]], connections: Sequence[Connection]
-) -> PolicyJudgement:
-    """Read every policy and judge; a right that is missing is a reason, no error."""
+@dataclass(frozen=True)
+class LivePolicies:
+    """Every policy and what it selects, as lists of the API; or why they could not be read."""
+
+    objects: Sequence[Mapping[str, Any]] = ()
+    unread: str = ""
+
+
+def read_policies(client: KubernetesClient) -> LivePolicies:
+    """A right that is missing is a reason, no error."""
     try:
         objects, _warnings = read_objects(client)
-        cluster = Cluster.from_objects(objects, workloads=workloads)
-        answers = cluster.evaluate([_query(row) for row in connections])
     except KubernetesError as error:
-        return PolicyJudgement([None] * len(connections), f"the policies could not be read: {error}")
+        return LivePolicies(unread=f"the policies could not be read: {error}")
+    return LivePolicies(objects)
+
+
+def judge_policies(
+    live: LivePolicies, workloads: Sequence[Mapping[str, Any]], connections: Sequence[Connection]
+) -> PolicyJudgement:
+    """What they say about each connection."""
+    if live.unread:
+        return PolicyJudgement([None] * len(connections), live.unread)
+    try:
+        cluster = Cluster.from_objects(live.objects, workloads=workloads)
+        answers = cluster.evaluate([_query(row) for row in connections])
     except PolicyInputError as error:
         return PolicyJudgement([None] * len(connections), f"the policies cannot be judged: {error}")
     verdicts = [PolicyVerdict(one["allowed"], one["partial"], one["decided_by"]) for one in answers]
-    return PolicyJudgement(verdicts, not_judged=tuple(cluster.not_judged), objects=objects)
+    return PolicyJudgement(verdicts, not_judged=tuple(cluster.not_judged), objects=live.objects)
 
 
 def _query(row: Connection) -> dict[str, Any]:

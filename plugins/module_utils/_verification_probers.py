@@ -2,20 +2,19 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Puts probers into pods, waits for all of them together, and reads what they reported."""
+"""Puts probers into pods, and has them watched together until all have reported."""
 
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client import (
     KubernetesClient,
     KubernetesError,
-    listings,
     together,
 )
 from ansible_collections.azora.platform.plugins.module_utils._prober import (
@@ -26,18 +25,15 @@ from ansible_collections.azora.platform.plugins.module_utils._prober import (
     observations,
 )
 from ansible_collections.azora.platform.plugins.module_utils._verification_plan import PlannedProber
-from ansible_collections.azora.platform.plugins.module_utils._verification_pods import prober_state
-
-# The kubelet does not get over these by itself soon enough to wait for.
-HOPELESS = (
-    "ImagePullBackOff",
-    "InvalidImageName",
-    "ErrImageNeverPull",
-    "CreateContainerConfigError",
-    "RunContainerError",
+from ansible_collections.azora.platform.plugins.module_utils._verification_prober_reports import (
+    CONCURRENT_READERS,
+    EPHEMERAL_CONTAINER,
+    EXEC,
+    POLICIES_ONLY,
+    Report,
+    wait_for_reports,
 )
-# The ways into a pod: a container of the prober's own; the pod's container, if it has python3; none.
-EPHEMERAL_CONTAINER, EXEC, POLICIES_ONLY = METHODS = ("ephemeral_container", "exec", "policies_only")
+
 # A websocket asks for both, which of them depends on the version of the API server.
 RIGHTS = {
     EPHEMERAL_CONTAINER: (("patch", "pods", "ephemeralcontainers"), ("get", "pods", "log")),
@@ -47,11 +43,8 @@ CONCURRENT_EXECUTIONS = 32
 FORBIDDEN = 403
 # Beyond the prober's own deadline, for its start.
 EXECUTION_GRACE = 15.0
-SHORTEST_POLL = 0.4
-LONGEST_POLL = 1.0
-# The end of a log reaches the kubelet's file a moment after the container's end.
-LOG_READINGS = 5
-LOG_PAUSE = 0.3
+# Each holds a connection; more wait for their turn, and their probers do not.
+CONCURRENT_WATCHES = 32
 
 
 @dataclass(frozen=True)
@@ -61,24 +54,6 @@ class Means:
     image: str
     methods: Sequence[str] = (EPHEMERAL_CONTAINER,)
     most_containers: int = 30
-
-
-@dataclass
-class Report:
-    """What came of one prober: its observations, or why there are none."""
-
-    prober: PlannedProber
-    method: str = ""
-    added: bool = False
-    observed: list[dict[str, Any]] = field(default_factory=list)
-    failure: str = ""
-    # How its container ended, if not well; a whole report counts all the same.
-    ending: str = ""
-
-    @property
-    def waived(self) -> bool:
-        """Nothing was sent, and whoever asked is content with what the policies say."""
-        return self.method == POLICIES_ONLY
 
 
 def rights_missing(
@@ -104,31 +79,48 @@ def rights_missing(
     return {place: f"this user may not {' and '.join(rights)} in {place[0]}" for place, rights in missing.items()}
 
 
-def run_probers(
-    client: KubernetesClient, probers: Sequence[PlannedProber], means: Means, patience: Patience, deadline: float
-) -> list[Report]:
-    """All at once; `deadline` is of the monotonic clock. One report each, in the order of the probers."""
-    missing = rights_missing(client, [prober.pod.namespace for prober in probers], means.methods)
-    reports = [_by_method(prober, means, missing) for prober in probers]
-    together(
-        [
-            _call(_add, client, report, means.image, patience)
-            for report in reports
-            if report.method == EPHEMERAL_CONTAINER
-        ]
-    )
-    together(
-        [_call(_execute, client, report, patience) for report in reports if report.method == EXEC],
-        at_once=CONCURRENT_EXECUTIONS,
-    )
-    pending = [report for report in reports if report.added]
-    poll = SHORTEST_POLL
-    while pending:
-        time.sleep(poll)
-        poll = min(poll * 1.3, LONGEST_POLL)
-        ended, pending = _ended(client, pending, late=time.monotonic() > deadline)
-        together([_call(_read, client, report) for report in ended])
-    return reports
+class Probers:
+    """At work in all pods at once, from the construction to the call of `finish`; `deadline` is of the monotonic clock."""
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        probers: Sequence[PlannedProber],
+        means: Means,
+        patience: Patience,
+        deadline: float,
+    ) -> None:
+        missing = rights_missing(client, [prober.pod.namespace for prober in probers], means.methods)
+        self._reports = [_by_method(prober, means, missing) for prober in probers]
+        self._readers = ThreadPoolExecutor(CONCURRENT_READERS)
+        self._watchers = ThreadPoolExecutor(CONCURRENT_WATCHES)
+        executed = [_call(_execute, client, one, patience) for one in self._reports if one.method == EXEC]
+        self._working: list[Future[Any]] = [self._watchers.submit(together, executed, at_once=CONCURRENT_EXECUTIONS)]
+        together(
+            [
+                _call(_add, client, one, means.image, patience)
+                for one in self._reports
+                if one.method == EPHEMERAL_CONTAINER
+            ]
+        )
+        added: dict[str, list[Report]] = {}
+        for report in self._reports:
+            if report.added:
+                added.setdefault(report.prober.pod.namespace, []).append(report)
+        for namespace, reports in added.items():
+            self._working.append(
+                self._watchers.submit(wait_for_reports, client, namespace, reports, self._readers, deadline)
+            )
+
+    def finish(self) -> list[Report]:
+        """One report each, in the order of the probers."""
+        try:
+            for one in self._working:
+                one.result()
+        finally:
+            self._watchers.shutdown()
+            self._readers.shutdown()
+        return self._reports
 
 
 def _by_method(prober: PlannedProber, means: Means, missing: Mapping[tuple[str, str], str]) -> Report:
@@ -195,61 +187,3 @@ def _refused(error: KubernetesError, prober: PlannedProber) -> str:
         f"its ephemeral container {' and '.join(bad)} violates the Pod Security level of the namespace, which judges the pod"
         " as a whole and refuses every further one; only replacing the pod removes it"
     )
-
-
-def _ended(client: KubernetesClient, pending: Sequence[Report], *, late: bool) -> tuple[list[Report], list[Report]]:
-    """One LIST a namespace tells the state of all its probers."""
-    namespaces = sorted({report.prober.pod.namespace for report in pending})
-    pods: dict[tuple[str, str], Mapping[str, Any]] = {}
-    unseen: dict[str, str] = {}
-    # One failed poll is no verdict; the deadline is.
-    answers = listings(client, [f"/api/v1/namespaces/{namespace}/pods" for namespace in namespaces])
-    for namespace, answer in zip(namespaces, answers, strict=True):
-        if isinstance(answer, KubernetesError):
-            unseen[namespace] = str(answer)
-        else:
-            pods.update({(namespace, one["metadata"]["name"]): one for one in answer})
-    ended, waiting = [], []
-    for report in pending:
-        pod = report.prober.pod
-        manifest = pods.get((pod.namespace, pod.name))
-        if pod.namespace in unseen and not late:
-            waiting.append(report)
-            continue
-        if pod.namespace in unseen:
-            report.failure = f"the state of the prober in {pod.identity} is not known: {unseen[pod.namespace]}"
-            continue
-        if manifest is None or manifest["metadata"].get("uid") != pod.manifest["metadata"].get("uid"):
-            report.failure = f"{pod.identity} went away while its prober ran"
-            continue
-        state, words = prober_state(manifest, report.prober.container)
-        if state == "terminated":
-            report.ending = words
-            ended.append(report)
-        elif late or any(reason in words for reason in HOPELESS):
-            report.failure = (
-                f"the prober in {pod.identity} did not report in time ({words})"
-                if late
-                else (f"the prober in {pod.identity} cannot start ({words})")
-            )
-        else:
-            waiting.append(report)
-    return ended, waiting
-
-
-def _read(client: KubernetesClient, report: Report) -> None:
-    pod = report.prober.pod
-    for reading in range(LOG_READINGS):
-        if reading:
-            time.sleep(LOG_PAUSE)
-        try:
-            report.observed = observations(
-                client.log(pod.namespace, pod.name, report.prober.container), report.prober.batch.run
-            )
-        except (DamagedFrameError, KubernetesError) as error:
-            report.failure = f"the report of the prober in {pod.identity} cannot be used: {error}"
-            if report.ending:
-                report.failure += f"; it {report.ending}"
-        else:
-            report.failure = ""
-            return

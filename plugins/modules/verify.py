@@ -526,7 +526,10 @@ from ansible_collections.azora.platform.plugins.module_utils._report_words impor
 from ansible_collections.azora.platform.plugins.module_utils._verification import CHECKS, order_from, verify
 from ansible_collections.azora.platform.plugins.module_utils._verification_findings import failure_message
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import VerificationError
-from ansible_collections.azora.platform.plugins.module_utils._verification_probers import EPHEMERAL_CONTAINER, METHODS
+from ansible_collections.azora.platform.plugins.module_utils._verification_prober_reports import (
+    EPHEMERAL_CONTAINER,
+    METHODS,
+)
 from ansible_collections.azora.platform.plugins.module_utils._verification_report_files import (
     refuse_unwritable,
     report_paths,

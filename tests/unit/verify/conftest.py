@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -27,7 +28,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.azora.platform.plugins.module_utils import _verification_probers
+from ansible_collections.azora.platform.plugins.module_utils import _verification_prober_reports
 
 Answer = Callable[[bytes], bytes]
 # An answer without an error; a test may make it another.
@@ -200,6 +201,10 @@ class FakeKubernetes(http.server.ThreadingHTTPServer):
         self.requests: list[tuple[str, str, dict[str, str], Any]] = []
         self.forbidden: set[str] = set()
         self.forbidden_paths: set[str] = set()
+        # What a listing of pods told, by its version, from which they are watched.
+        self.told: list[dict[str, str]] = []
+        # Whether the status of a pod ever tells that a prober has ended.
+        self.tells_endings = True
         self.waiting_reason = ""
         # (pod, address, port) that a policy closes: the pod's prober is led to a black hole instead.
         self.closed: set[tuple[str, str, int]] = set()
@@ -277,9 +282,13 @@ class FakeKubernetes(http.server.ThreadingHTTPServer):
             ended = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
             place = (pod["metadata"]["namespace"], pod["metadata"]["name"], container["name"])
             self.logs[place] = self.damage(ended.stdout + ended.stderr)
-            status["state"] = {"terminated": {"exitCode": ended.returncode, "message": ended.stderr}}
+            if self.tells_endings:
+                status["state"] = {"terminated": {"exitCode": ended.returncode, "message": ended.stderr}}
 
         threading.Thread(target=run, daemon=True).start()
+
+    def pods_of(self, namespace: str) -> dict[str, str]:
+        return {name: json.dumps(pod) for (place, name), pod in sorted(self.pods.items()) if place == namespace}
 
     def as_seen_by(self, pod: str, batch: str) -> str:
         """The batch in this pod's network: its own resolver, and what policies close to it."""
@@ -328,8 +337,14 @@ class _ApiHandler(http.server.BaseHTTPRequestHandler):
             found = [one for one in items if one["metadata"]["namespace"] == namespace]
             self._send({"kind": "List", "metadata": {}, "items": found})
         elif len(parts) == 5 and parts[-1] == "pods":
-            items = [pod for (namespace, _name), pod in sorted(self.server.pods.items()) if namespace == parts[3]]
-            self._send({"kind": "PodList", "metadata": {}, "items": items})
+            query = parse_qs(url.query)
+            if "watch" in query:
+                self._watch(parts[3], int(query["resourceVersion"][0]), int(query["timeoutSeconds"][0]))
+                return
+            found = self.server.pods_of(parts[3])
+            self.server.told.append(found)
+            metadata = {"resourceVersion": str(len(self.server.told) - 1)}
+            self._send({"kind": "PodList", "metadata": metadata, "items": [json.loads(one) for one in found.values()]})
         elif parts[-1] == "ephemeralcontainers" and method == "PATCH":
             self._add_container(self.server.pods.get((parts[3], parts[5])), body)
         elif parts[-1] == "exec":
@@ -340,8 +355,12 @@ class _ApiHandler(http.server.BaseHTTPRequestHandler):
             else:
                 self._send(self.server.probe_counters(parts[3]))
         elif parts[-1] == "log":
-            container = parse_qs(url.query)["container"][0]
-            self._send(self.server.logs.get((parts[3], parts[5], container), ""))
+            query = parse_qs(url.query)
+            place = (parts[3], parts[5], query["container"][0])
+            if "follow" in query:
+                self._follow(place)
+            else:
+                self._send(self.server.logs.get(place, ""))
         elif "/configmaps" in url.path and method in ("POST", "PATCH"):
             name = body["metadata"]["name"] if method == "POST" else parts[-1]
             path = url.path if method == "PATCH" else f"{url.path}/{name}"
@@ -352,6 +371,51 @@ class _ApiHandler(http.server.BaseHTTPRequestHandler):
         else:
             message = f"the server could not find {url.path}"
             self._send({"kind": "Status", "status": "Failure", "code": 404, "message": message}, 404)
+
+    def _watch(self, namespace: str, version: int, seconds: int) -> None:
+        """Every difference from what the listing told, as it happens."""
+        if "watch pods" in self.server.forbidden:
+            self._send({"kind": "Status", "code": 403, "message": "pods is forbidden: cannot watch"}, 403)
+            return
+        known, until = self.server.told[version], time.monotonic() + seconds
+        with self._chunks() as send:
+            while time.monotonic() < until:
+                now = self.server.pods_of(namespace)
+                for name in {**known, **now}:
+                    if known.get(name) != now.get(name):
+                        happened = "DELETED" if name not in now else "MODIFIED" if name in known else "ADDED"
+                        one = json.loads(now.get(name) or known[name])
+                        send(json.dumps({"type": happened, "object": one}) + "\n")
+                known = now
+                time.sleep(0.02)
+
+    def _follow(self, place: tuple[str, str, str]) -> None:
+        """As a kubelet does: it hears late that a container has ended."""
+        with self._chunks() as send:
+            until = time.monotonic() + 10
+            while place not in self.server.logs and time.monotonic() < until:
+                time.sleep(0.02)
+            send(self.server.logs.get(place, ""))
+            if self.server.tells_endings:
+                time.sleep(0.2)
+            else:
+                time.sleep(10)
+
+    @contextlib.contextmanager
+    def _chunks(self) -> Iterator[Callable[[str], None]]:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+
+        def send(text: str) -> None:
+            data = text.encode()
+            if data:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+                self.wfile.flush()
+
+        with contextlib.suppress(OSError):  # who has seen enough hangs up
+            yield send
+            self.wfile.write(b"0\r\n\r\n")
 
     def _execute(self, pod: str, command: list[str]) -> None:
         """A command over a websocket (RFC 6455), as v4.channel.k8s.io has it: the first byte of a message is its stream."""
@@ -444,7 +508,8 @@ def kubernetes_api(
 def platform(
     kubernetes_api: Any, serve: Callable[..., int], black_hole: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> Any:
-    monkeypatch.setattr(_verification_probers, "LOG_PAUSE", 0.01)
+    monkeypatch.setattr(_verification_prober_reports, "LOG_PAUSE", 0.01)
+    monkeypatch.setattr(_verification_prober_reports, "LOOK_AGAIN", 0.05)
     from .small_platform import Platform
 
     return Platform(kubernetes_api, serve, black_hole)

@@ -724,6 +724,21 @@ def test_a_whole_report_counts_however_its_container_ended(
     assert outcome["passed"], outcome["msg"]
 
 
+def test_a_report_counts_before_the_api_tells_that_its_container_has_ended(platform: Platform, run: Any) -> None:
+    platform.api.tells_endings = False
+    outcome = run(verify, **platform.options())
+    assert outcome["passed"], outcome["msg"]
+    asked = [path for _method, path, *_rest in platform.api.requests if "/log?" in path]
+    assert len(asked) == 4
+    assert all(path.endswith("&follow=true") for path in asked)
+
+
+def test_who_may_not_watch_pods_lists_them(platform: Platform, run: Any) -> None:
+    platform.api.forbidden = {"watch pods"}
+    outcome = run(verify, **platform.options())
+    assert outcome["passed"], outcome["msg"]
+
+
 def test_a_container_that_ended_badly_without_a_report(platform: Platform, run: Any) -> None:
     platform.api.damage = lambda _log: "OSError: no space left\n"
     outcome = run(verify, **platform.options(checks=["probes"]))
