@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import random
 import string
@@ -20,7 +21,9 @@ from ansible_collections.azora.platform.plugins.module_utils._prober import (
     ephemeral_container,
     observations,
     packed,
+    program_source,
     user_of,
+    without_words,
 )
 from ansible_collections.azora.platform.plugins.module_utils._prober_program import frame
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import VerificationError
@@ -91,7 +94,19 @@ def test_the_container_meets_the_restricted_level() -> None:
 def test_a_container_stays_small_because_a_pod_keeps_it_for_ever() -> None:
     cells = [{"id": n, "host": f"10.0.{n % 9}.{n}", "port": 8080, "expect": "blocked"} for n in range(250)]
     container = ephemeral_container("c", "python:3", Batch("r1", "10.0.0.1", cells=cells), Patience(), pod(None))
-    assert len(json.dumps(container)) < 14_000
+    assert len(json.dumps(container)) < 12_000
+
+
+def test_what_is_sent_is_the_program_without_its_words() -> None:
+    source = program_source()
+    sent = without_words(source)
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) and node.body[1:]:
+            node.body.pop(0)
+    assert ast.dump(ast.parse(sent)) == ast.dump(tree)
+    assert "#" not in "".join(line.lstrip()[:1] for line in sent.splitlines())
+    assert len(packed(sent)) < 0.8 * len(packed(source))
 
 
 def test_a_batch_that_no_argument_can_carry_is_refused() -> None:
