@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -74,6 +75,56 @@ def test_a_log_is_text(kubernetes_api: Any) -> None:
     kubernetes_api.logs["shop", "a", "prober"] = '{"not": "an object"}\nzwei\n'
     assert client_of(kubernetes_api).log("shop", "a", "prober") == '{"not": "an object"}\nzwei\n'
     assert kubernetes_api.requests[-1][:2] == ("GET", "/api/v1/namespaces/shop/pods/a/log?container=prober")
+
+
+def test_a_collection_is_watched_from_the_version_of_its_listing(kubernetes_api: Any) -> None:
+    kubernetes_api.add_pod("shop", "a", "127.0.0.1", {})
+    client = client_of(kubernetes_api)
+    _pods, version = client.list_as_of("/api/v1/namespaces/shop/pods")
+    kubernetes_api.add_pod("shop", "b", "127.0.0.2", {})
+    kubernetes_api.add_pod("other", "c", "127.0.0.3", {})
+    watching = client.watch("/api/v1/namespaces/shop/pods", version, 20.0)
+    assert [(happened, one["metadata"]["name"]) for happened, one in [next(watching)]] == [("ADDED", "b")]
+    del kubernetes_api.pods["shop", "a"]
+    assert next(watching)[0] == "DELETED"
+    watching.close()
+    assert kubernetes_api.requests[-1][1].endswith(f"/pods?watch=true&resourceVersion={version}&timeoutSeconds=20")
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({"type": "ERROR", "object": {"message": "too old resource version", "code": 410}}, "too old resource version"),
+        ("no event", "did not answer with an object"),
+    ],
+)
+def test_a_watch_that_the_server_gives_up_is_an_error(said: Any, sentence: str) -> None:
+    class Streaming:
+        closed = False
+
+        def request(self, *_arguments: Any, **_options: Any) -> Any:
+            return self
+
+        def stream(self, _size: int, **_options: Any) -> Any:
+            # A line may come in parts.
+            text = json.dumps(said).encode() + b"\n"
+            return iter([text[:5], text[5:]])
+
+        def close(self) -> None:
+            self.closed = True
+
+    server = Streaming()
+    with pytest.raises(KubernetesError, match=sentence):
+        list(KubernetesClient(server).watch("/api/v1/pods", "1", 5.0))
+    assert server.closed
+
+
+def test_a_log_is_followed_while_it_is_written(kubernetes_api: Any) -> None:
+    kubernetes_api.tells_endings = False
+    kubernetes_api.logs["shop", "a", "prober"] = "eins\nzwei\n"
+    following = client_of(kubernetes_api).follow_log("shop", "a", "prober", 20.0)
+    assert [next(following), next(following)] == ["eins", "zwei"]
+    following.close()
 
 
 def test_rights_are_asked_of_the_api(kubernetes_api: Any) -> None:
