@@ -32,6 +32,8 @@ HOPELESS = (
     "RunContainerError",
 )
 CONCURRENT_READERS = 32
+# After so long a namespace is listed anew: a proxy may have forgotten the watch.
+LONGEST_WATCH = 10.0
 # Before a namespace is looked at anew, where it cannot be watched or a log ended too early.
 LOOK_AGAIN = 0.5
 # The end of a log reaches the kubelet's file a moment after the container's end.
@@ -81,7 +83,7 @@ def wait_for_reports(
 def _watch(client: KubernetesClient, path: str, version: str, looked: _Look, deadline: float) -> None:
     # Whoever may not watch lists.
     with contextlib.suppress(KubernetesError):
-        for happened, pod in client.watch(path, version, deadline - time.monotonic()):
+        for happened, pod in client.watch(path, version, min(LONGEST_WATCH, deadline - time.monotonic())):
             looked.at_one(pod, gone=happened == "DELETED")
             if not looked.waiting:
                 return
@@ -92,28 +94,25 @@ class _Look:
 
     def __init__(self, client: KubernetesClient, pending: Sequence[Report], readers: Executor, deadline: float) -> None:
         self._client, self._readers, self._deadline = client, readers, deadline
-        self.waiting = {report.prober.pod.name: report for report in pending}
+        self.waiting = list(pending)
         self._reading: list[tuple[Report, Future[bool]]] = []
         self.late = time.monotonic() > deadline
         self.unseen = ""
 
     def at_all(self, pods: Sequence[Mapping[str, Any]]) -> None:
         found = {pod["metadata"]["name"]: pod for pod in pods}
-        for name in list(self.waiting):
-            self._at(name, found.get(name))
+        self.waiting = [one for one in self.waiting if not self._settled(one, found.get(one.prober.pod.name))]
 
     def at_one(self, pod: Mapping[str, Any], *, gone: bool) -> None:
-        name = pod["metadata"]["name"]
-        if name in self.waiting:
-            self._at(name, None if gone else pod)
+        name, now = pod["metadata"]["name"], None if gone else pod
+        self.waiting = [one for one in self.waiting if one.prober.pod.name != name or not self._settled(one, now)]
 
-    def _at(self, name: str, manifest: Mapping[str, Any] | None) -> None:
-        report = self.waiting[name]
+    def _settled(self, report: Report, manifest: Mapping[str, Any] | None) -> bool:
+        """Whether the state of its pod tells enough about a prober: there is something to read, or never will be."""
         pod = report.prober.pod
         if manifest is None or manifest["metadata"].get("uid") != pod.manifest["metadata"].get("uid"):
             report.failure = f"{pod.identity} went away while its prober ran"
-            del self.waiting[name]
-            return
+            return True
         state, words = prober_state(manifest, report.prober.container)
         if state == "terminated":
             report.ending = words
@@ -127,17 +126,17 @@ class _Look:
         elif state == "running":
             self._reading.append((report, self._readers.submit(_follow, self._client, report, self._deadline)))
         else:
-            return
-        del self.waiting[name]
+            return False
+        return True
 
     def finish(self) -> list[Report]:
         """Those of which nothing is known yet, once what began to be read is read."""
         again = [report for report, done in self._reading if not done.result()]
         if self.late and self.unseen:
-            for report in self.waiting.values():
+            for report in self.waiting:
                 report.failure = f"the state of the prober in {report.prober.pod.identity} is not known: {self.unseen}"
             return again
-        return [*self.waiting.values(), *again]
+        return [*self.waiting, *again]
 
 
 def _follow(client: KubernetesClient, report: Report, deadline: float) -> bool:
