@@ -107,7 +107,9 @@ def recovered(custom: kubernetes.client.CustomObjectsApi, core: kubernetes.clien
     wait_for("its pods to go", lambda: not core.list_namespaced_pod(**pods).items)
     # What Patroni noted, and what nobody owns.
     core.delete_collection_namespaced_config_map(**pods)
-    core.delete_collection_namespaced_secret(**pods)
+    for secret in core.list_namespaced_secret(NAMESPACE).items:
+        if secret.metadata.name.startswith(f"{name}-"):
+            core.delete_namespaced_secret(secret.metadata.name, NAMESPACE)
 
 
 def test_recovery_to_a_moment_gives_exactly_its_rows(play: Play, ask: Ask, recovered: str) -> None:
