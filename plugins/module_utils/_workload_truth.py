@@ -230,17 +230,18 @@ def _autoscaler(
             continue
         why = condition.get("message") or condition.get("reason") or "its controller did not look at it yet"
         sentence = f"the HorizontalPodAutoscaler of {declared.identity} cannot act ({kind}): {why}"
-        # Without the metrics of its pods it cannot tell; after a rollout all of them are new.
-        waits = [autoscaler, *(pods if str(condition.get("reason")).startswith("FailedGet") else [])]
-        certain = not any(_is_young(one, now) for one in waits)
+        moments = [autoscaler["metadata"].get("creationTimestamp")]
+        if str(condition.get("reason")).startswith("FailedGet"):
+            # Without the metrics of its pods it cannot tell: they are new after a rollout, and miss a scrape on a busy node.
+            moments += [condition.get("lastTransitionTime"), *(pod["metadata"].get("creationTimestamp") for pod in pods)]
+        certain = not any(_is_recent(moment, now) for moment in moments)
         yield _wrong("autoscaler", f"{kind} True", str(condition.get("status")), sentence, certain=certain)
         break
 
 
-def _is_young(one: Object, now: datetime.datetime) -> bool:
-    """Whether its metrics may not have been there yet."""
-    created = one["metadata"].get("creationTimestamp")
-    return created is not None and (now - datetime.datetime.fromisoformat(created)).total_seconds() <= METRICS_SECONDS
+def _is_recent(moment: str | None, now: datetime.datetime) -> bool:
+    """Whether metrics may not have been there again since then."""
+    return moment is not None and (now - datetime.datetime.fromisoformat(moment)).total_seconds() <= METRICS_SECONDS
 
 
 def _selects(selector: Any, labels: Mapping[str, str]) -> bool:

@@ -194,6 +194,14 @@ def test_after_a_rollout_an_autoscaler_may_still_wait_for_metrics(reason: str, c
     assert found.certain is certain
 
 
+@pytest.mark.parametrize(("since", "certain"), [("2026-05-01T11:59:00Z", False), ("2026-05-01T11:50:00Z", True)])
+def test_metrics_that_are_missing_since_a_moment_may_come_again(since: str, certain: bool) -> None:
+    without = {"reason": "FailedGetResourceMetric", "lastTransitionTime": since}
+    inactive = changed(autoscaler("False"), lambda one: one["status"]["conditions"][1].update(without))
+    (found,) = untruths(DECLARED, PODS, around(autoscalers=[inactive]), NOW)
+    assert found.certain is certain
+
+
 def test_pods_on_one_node() -> None:
     together = [changed(one, lambda it: it["spec"].update(nodeName="node1")) for one in PODS]
     (found,) = untruths(DECLARED, together, GOOD, NOW)
