@@ -10,8 +10,8 @@ author: azora.platform contributors (@azora)
 version_added: 0.1.0
 short_description: Services of the catalogue as Kubernetes workloads
 description:
-  - Gives for every service a ServiceAccount, a ConfigMap, a Service, a PodDisruptionBudget, a Deployment and, where it scales, a
-    HorizontalPodAutoscaler.
+  - Gives for every service a ServiceAccount, a ConfigMap (immutable, named by its content), a Service, a PodDisruptionBudget, a
+    Deployment and, where it scales, a HorizontalPodAutoscaler.
   - Reads nothing from the cluster and changes nothing.
 options:
   _input:

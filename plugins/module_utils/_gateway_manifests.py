@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.azora.platform.plugins.module_utils._manifests import (
     Manifest,
-    manifest,
+    config_map,
 )
 from ansible_collections.azora.platform.plugins.module_utils._routes import (
     APP_PATH,
@@ -43,6 +43,7 @@ def gateway_of(catalogue: t.Mapping[str, t.Any]) -> Manifest:
 
 
 def config_map_names(gateway: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """Without the checksums of their data."""
     return {kind: f"{gateway['name']}-{kind}" for kind in ("config", "apis", "policies")}
 
 
@@ -56,11 +57,11 @@ def gateway_manifests(catalogue: t.Mapping[str, t.Any], settings: t.Mapping[str,
         "apis": {f"{name}.json": _text(definition) for name, definition in definitions.items()},
         "policies": {POLICIES_FILE.rsplit("/", 1)[1]: _text(gateway_policies(catalogue))},
     }
-    manifests = [service_account(gateway)]
-    manifests += [
-        manifest("v1", "ConfigMap", names[kind], gateway["namespace"], labels=gateway["labels"], data=data)
+    maps = {
+        kind: config_map(names[kind], gateway["namespace"], labels=gateway["labels"], data=data)
         for kind, data in files.items()
-    ]
+    }
+    manifests = [service_account(gateway), *maps.values()]
     manifests.append(
         kubernetes_service(
             gateway,
@@ -75,9 +76,8 @@ def gateway_manifests(catalogue: t.Mapping[str, t.Any], settings: t.Mapping[str,
             gateway,
             settings,
             container={"env": _environment(gateway), "volumeMounts": _mounts()},
-            configuration=files,
             secrets=[credentials_name(gateway)],
-            volumes=[{"name": kind, "configMap": {"name": name}} for kind, name in names.items()],
+            volumes=[{"name": kind, "configMap": {"name": made["metadata"]["name"]}} for kind, made in maps.items()],
         )
     )
     if gateway["autoscaling"]["enabled"]:

@@ -94,20 +94,41 @@ class KubernetesClient:
         """Where the API server is."""
         return str(getattr(getattr(self._client, "configuration", None), "host", None) or "")
 
-    def list(self, path: str, *, metadata_only: bool = False, **selectors: str) -> list[dict[str, Any]]:
-        """All objects of a collection, page by page; label_selector and field_selector narrow it."""
+    def collection(
+        self, path: str, *, metadata_only: bool = False, **selectors: str
+    ) -> tuple[Sequence[dict[str, Any]], str]:
+        """All objects of a collection, page by page, and the resourceVersion from which they can be watched.
+
+        label_selector and field_selector narrow it.
+        """
         accept = METADATA_ONLY if metadata_only else JSON
-        names = {"label_selector": "labelSelector", "field_selector": "fieldSelector"}
-        query = {names[name]: value for name, value in selectors.items() if value}
+        query = _selection(selectors)
         items: list[dict[str, Any]] = []
         token = ""
         while True:
             paged = {**query, "limit": str(PAGE), **({"continue": token} if token else {})}
             page = self._json("GET", path, paged, accept=accept)
             items += page.get("items") or []
-            token = (page.get("metadata") or {}).get("continue") or ""
+            metadata = page.get("metadata") or {}
+            token = metadata.get("continue") or ""
             if not token:
-                return items
+                return items, str(metadata.get("resourceVersion") or "")
+
+    def list(self, path: str, *, metadata_only: bool = False, **selectors: str) -> list[dict[str, Any]]:
+        """All objects of a collection."""
+        return list(self.collection(path, metadata_only=metadata_only, **selectors)[0])
+
+    def open_watch(self, path: str, version: str, *, seconds: int, **selectors: str) -> Any:
+        """What happens to a collection after a resourceVersion, for some seconds: the response, to be read as it comes."""
+        query = {
+            "watch": "1",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(seconds),
+        }
+        # The server ends it; only a server that is gone says nothing for longer than that.
+        timeout = (REQUEST_TIMEOUT, seconds + REQUEST_TIMEOUT)
+        return self._send("GET", path, {**_selection(selectors), **query}, timeout=timeout)
 
     def get(self, path: str) -> dict[str, Any] | None:
         """One object, or None where there is none."""
@@ -142,8 +163,18 @@ class KubernetesClient:
             raise
         return True
 
-    def log(self, namespace: str, pod: str, container: str) -> str:
-        return self.text(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", {"container": container})
+    def change(self, path: str, operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """A JSON patch (RFC 6902): its operations, or nothing."""
+        return self._json("PATCH", path, body=list(operations), content_type="application/json-patch+json")
+
+    def apply(self, path: str, body: Mapping[str, Any], field_manager: str) -> dict[str, Any]:
+        """A server-side apply: what the manager said before and does not say now goes away."""
+        query = {"fieldManager": field_manager, "force": "true"}
+        # JSON is YAML; as a text it passes every version of the library unchanged.
+        return self._json("PATCH", path, query, body=json.dumps(body), content_type="application/apply-patch+yaml")
+
+    def log(self, namespace: str, pod: str, container: str, **more: str) -> str:
+        return self.text(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", {"container": container, **more})
 
     def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
         """What is no object, such as logs and metrics."""
@@ -227,7 +258,7 @@ class KubernetesClient:
         path: str,
         query: Mapping[str, str] | None = None,
         *,
-        body: Mapping[str, Any] | None = None,
+        body: Any = None,
         content_type: str = JSON,
         accept: str = JSON,
     ) -> dict[str, Any]:
@@ -243,23 +274,40 @@ class KubernetesClient:
         path: str,
         query: Mapping[str, str] | None = None,
         *,
-        body: Mapping[str, Any] | None = None,
+        body: Any = None,
         content_type: str = JSON,
         accept: str = JSON,
     ) -> bytes:
+        response = self._send(method, path, query, body=body, content_type=content_type, accept=accept)
+        try:
+            return bytes(response.data)
+        except Exception as error:
+            raise KubernetesError(f"{method} {path}: {_sentence(error)}") from error
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: Any = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+        timeout: Any = REQUEST_TIMEOUT,
+    ) -> Any:
+        """The response, its body not read yet."""
         url = f"{path}?{urlencode(query)}" if query else path
         try:
             # The dynamic client's request by path has kept its form over the major versions of the library.
-            response = self._client.request(
+            return self._client.request(
                 method,
                 url,
                 body=body,
                 content_type=content_type,
                 header_params={"Accept": accept},
                 serialize=False,
-                _request_timeout=REQUEST_TIMEOUT,
+                _request_timeout=timeout,
             )
-            return bytes(response.data)
         except Exception as error:
             status = int(getattr(error, "status", 0) or 0)
             raise KubernetesError(f"{method} {path}: {_sentence(error)}", status) from error
@@ -285,6 +333,11 @@ def listings(
             return error
 
     return together([functools.partial(listing, path) for path in paths])
+
+
+def _selection(selectors: Mapping[str, str]) -> dict[str, str]:
+    names = {"label_selector": "labelSelector", "field_selector": "fieldSelector"}
+    return {names[name]: value for name, value in selectors.items() if value}
 
 
 def _sentence(error: BaseException) -> str:

@@ -12,7 +12,7 @@ import typing as t
 
 Manifest = dict[str, t.Any]
 
-CONFIG_CHECKSUM = "azora.platform/config-checksum"
+CONTENT_DIGITS = 10
 SECRETS_CHECKSUM = "azora.platform/secrets-checksum"
 TEMPLATE_CHECKSUM = "azora.platform/template-checksum"
 
@@ -36,6 +36,16 @@ def manifest(
     if annotations:
         metadata["annotations"] = dict(annotations)
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}
+
+
+def config_map(name: str, namespace: str, *, labels: t.Mapping[str, str], data: t.Mapping[str, str]) -> Manifest:
+    """A ConfigMap that never changes: its name ends with a checksum of its data, so that other data is another ConfigMap.
+
+    Pods of an older revision keep theirs, and a return to that revision finds it; what no revision refers to any more is stale
+    (`_config_maps`).
+    """
+    suffix = checksum(data)[:CONTENT_DIGITS]
+    return manifest("v1", "ConfigMap", f"{name}-{suffix}", namespace, labels=labels, data=dict(data), immutable=True)
 
 
 def without_empty(content: t.Mapping[str, t.Any]) -> Manifest:

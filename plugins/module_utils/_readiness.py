@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 
 from ansible_collections.azora.platform.plugins.module_utils._postgres_volumes import FULL, full_sentence, is_full
 
@@ -34,41 +34,16 @@ class Finding(t.NamedTuple):
     hopeless: bool = False
 
 
-class Findings(t.NamedTuple):
-    """Sentences about what is not ready: what may still come, and what waiting cannot heal."""
+def store_finding(resource: Mapping[str, t.Any], enlarged: Collection[str] = ()) -> Finding | None:
+    """What a store's custom resource lacks by its vendor's sign; None where it is ready.
 
-    waiting: list[str]
-    hopeless: list[str]
-
-
-def store_findings(
-    wanted: Sequence[Mapping[str, t.Any]], resources: Sequence[Mapping[str, t.Any]], enlarged: Collection[str] = ()
-) -> Findings:
-    """Judge the wanted custom resources of stores by the ones read from the cluster.
-
-    Only kinds with a readiness sign are judged (a KafkaNodePool has none: its Kafka tells). A full volume stops being a dead end for the
-    Clusters (namespace/name) whose volumes are being enlarged.
+    A full volume stops being a dead end for the Clusters (namespace/name) whose volumes are being enlarged.
     """
-    present = {_identity(resource): resource for resource in resources}
-    findings = Findings([], [])
-    for manifest in wanted:
-        kind = STORE_KINDS.get(manifest["kind"])
-        if kind is None:
-            continue
-        resource = present.get(_identity(manifest))
-        finding = Finding("it is not there") if resource is None else kind.judge(resource)
-        if finding is not None:
-            metadata = manifest["metadata"]
-            name = f"{metadata['namespace']}/{metadata['name']}"
-            gets_room = resource is not None and is_full(resource) and name in enlarged
-            sentence = f"{manifest['kind']} {name} is not ready: {finding.sentence}"
-            (findings.hopeless if finding.hopeless and not gets_room else findings.waiting).append(sentence)
-    return findings
-
-
-def _identity(resource: Mapping[str, t.Any]) -> tuple[str, str, str]:
+    finding = STORE_KINDS[resource["kind"]].judge(resource)
     metadata = resource["metadata"]
-    return resource["kind"], metadata.get("namespace", ""), metadata["name"]
+    if finding is not None and is_full(resource) and f"{metadata['namespace']}/{metadata['name']}" in enlarged:
+        return finding._replace(hopeless=False)
+    return finding
 
 
 def _status(resource: Mapping[str, t.Any]) -> Mapping[str, t.Any]:

@@ -4,7 +4,7 @@
 
 """What a service is told about its surroundings: the environment that every image of the platform reads.
 
-Settings stand in the ConfigMap NAME-config, credentials in the Secret NAME-credentials; a container takes both whole.
+Settings stand in the ConfigMap NAME-config-CHECKSUM, credentials in the Secret NAME-credentials; a container takes both whole.
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.azora.platform.plugins.module_utils._manifests import (
-    CONFIG_CHECKSUM,
     SECRETS_CHECKSUM,
     TEMPLATE_CHECKSUM,
     Manifest,
     checksum,
+    config_map,
     container_security_context,
     manifest,
     pod_security_context,
@@ -50,7 +50,7 @@ def service_manifests(catalogue: t.Mapping[str, t.Any], settings: t.Mapping[str,
     manifests += [disruption_budget(service) for service in services]
     for service in services:
         container = {
-            "envFrom": _environment_sources(service),
+            "envFrom": _environment_sources(service, maps[service["name"]]),
             "env": secret_references(service),
         }
         manifests.append(
@@ -58,7 +58,6 @@ def service_manifests(catalogue: t.Mapping[str, t.Any], settings: t.Mapping[str,
                 service,
                 settings,
                 container=without_empty(container),
-                configuration=maps[service["name"]]["data"],
                 secrets=_secrets_of(service),
             )
         )
@@ -67,9 +66,7 @@ def service_manifests(catalogue: t.Mapping[str, t.Any], settings: t.Mapping[str,
 
 
 def _config_map(catalogue: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any]) -> Manifest:
-    return manifest(
-        "v1",
-        "ConfigMap",
+    return config_map(
         config_map_name(service),
         service["namespace"],
         labels=service["labels"],
@@ -77,8 +74,8 @@ def _config_map(catalogue: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any]
     )
 
 
-def _environment_sources(service: t.Mapping[str, t.Any]) -> list[Manifest]:
-    sources: list[Manifest] = [{"configMapRef": {"name": config_map_name(service)}}]
+def _environment_sources(service: t.Mapping[str, t.Any], settings: Manifest) -> list[Manifest]:
+    sources: list[Manifest] = [{"configMapRef": {"name": settings["metadata"]["name"]}}]
     if service["stores"]:
         sources.append({"secretRef": {"name": credentials_name(service)}})
     return sources
@@ -196,22 +193,19 @@ def deployment(
     settings: t.Mapping[str, t.Any],
     *,
     container: t.Mapping[str, t.Any],
-    configuration: t.Mapping[str, t.Any],
     secrets: t.Sequence[str],
     volumes: t.Sequence[t.Mapping[str, t.Any]] = (),
 ) -> Manifest:
     """A Deployment that rolls without losing a request, spread over nodes, restricted, without a token.
 
-    `secrets` names the Secrets the pods read: with the checksums in settings, a changed credential rolls the pods.
+    `secrets` names the Secrets the pods read: with the checksums in settings, a changed credential rolls the pods. A changed
+    configuration does so by the name of its ConfigMap.
     """
     labels, selector = workload["labels"], workload["selector"]
     template: Manifest = {
         "metadata": {
             "labels": labels,
-            "annotations": {
-                CONFIG_CHECKSUM: checksum(configuration),
-                SECRETS_CHECKSUM: _secrets_checksum(workload["namespace"], secrets, settings),
-            },
+            "annotations": {SECRETS_CHECKSUM: _secrets_checksum(workload["namespace"], secrets, settings)},
         },
         "spec": _pod(workload, settings, selector, container, volumes),
     }

@@ -44,7 +44,7 @@ options:
     type: float
     default: 1.0
 seealso:
-  - module: azora.platform.readiness
+  - module: azora.platform.rollout
 """
 
 EXAMPLES = r"""

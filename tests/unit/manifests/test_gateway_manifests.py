@@ -18,15 +18,24 @@ def container_of(manifests, find):
     return container
 
 
+def files_of(manifests, find, volume):
+    """The files of a volume, from the ConfigMap that it names."""
+    volumes = {
+        entry["name"]: entry
+        for entry in find(manifests, "Deployment", "gateway")["spec"]["template"]["spec"]["volumes"]
+    }
+    return find(manifests, "ConfigMap", volumes[volume]["configMap"]["name"])["data"]
+
+
 def test_files_of_tyk_are_in_config_maps(catalogue, settings, find):
     manifests = gateway_manifests(catalogue, {})
-    configuration = json.loads(find(manifests, "ConfigMap", "gateway-config")["data"]["tyk.conf"])
+    configuration = json.loads(files_of(manifests, find, "config")["tyk.conf"])
     assert configuration["storage"]["addrs"] == ["gateway.cache.svc.cluster.local:12003"]
     assert configuration["app_path"] == "/opt/tyk-gateway/apps"
-    apis = find(manifests, "ConfigMap", "gateway-apis")["data"]
+    apis = files_of(manifests, find, "apis")
     assert list(apis) == ["orders.json"]
     assert json.loads(apis["orders.json"])["proxy"]["target_url"] == "http://orders.front.svc.cluster.local:8080"
-    assert json.loads(find(manifests, "ConfigMap", "gateway-policies")["data"]["policies.json"]) == {}
+    assert json.loads(files_of(manifests, find, "policies")["policies.json"]) == {}
 
 
 def test_files_are_mounted_where_the_configuration_says(catalogue, find):
@@ -40,7 +49,7 @@ def test_files_are_mounted_where_the_configuration_says(catalogue, find):
 
 def test_no_secret_stands_in_a_config_map(catalogue, find):
     manifests = gateway_manifests(catalogue, {})
-    configuration = json.loads(find(manifests, "ConfigMap", "gateway-config")["data"]["tyk.conf"])
+    configuration = json.loads(files_of(manifests, find, "config")["tyk.conf"])
     assert not {"secret", "node_secret"} & set(configuration)
     assert "password" not in configuration["storage"]
     taken = {entry["name"]: entry["valueFrom"]["secretKeyRef"] for entry in container_of(manifests, find)["env"]}
@@ -76,10 +85,17 @@ def test_a_changed_route_rolls_the_gateway(platform, catalogue, find):
     given = copy.deepcopy(platform)
     given["services"][0]["expose"] = {"path": "/purchases"}
     before, after = (
-        find(gateway_manifests(entry, {}), "Deployment", "gateway")["spec"]["template"]["metadata"]["annotations"]
+        find(gateway_manifests(entry, {}), "Deployment", "gateway")["spec"]["template"]
         for entry in (catalogue, _catalogue.normalised(given))
     )
-    assert before != after
+    assert before["metadata"]["annotations"] != after["metadata"]["annotations"]
+    names = [
+        {entry["name"]: entry["configMap"]["name"] for entry in template["spec"]["volumes"] if "configMap" in entry}
+        for template in (before, after)
+    ]
+    # Each file in a ConfigMap of its own, which never changes: only the routes are another one now.
+    assert {kind for kind in names[0] if names[0][kind] != names[1][kind]} == {"apis"}
+    assert all(entry["immutable"] for entry in gateway_manifests(catalogue, {}) if entry["kind"] == "ConfigMap")
 
 
 def test_replicas_are_guarded_and_spread(catalogue, find):

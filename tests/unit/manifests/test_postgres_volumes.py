@@ -12,10 +12,8 @@ import pytest
 from ansible_collections.azora.platform.plugins.filter.postgres_enlargement import postgres_enlargement
 from ansible_collections.azora.platform.plugins.module_utils._postgres_manifests import postgres_manifests
 from ansible_collections.azora.platform.plugins.module_utils._postgres_volumes import full_sentence
-from ansible_collections.azora.platform.plugins.module_utils._readiness import store_findings
-from ansible_collections.azora.platform.plugins.module_utils._store_preflight import (
-    store_findings as preflight_findings,
-)
+from ansible_collections.azora.platform.plugins.module_utils._readiness import store_finding
+from ansible_collections.azora.platform.plugins.module_utils._store_preflight import store_findings
 
 FULL = "Not enough disk space"
 
@@ -96,20 +94,19 @@ def wanted(catalogue, settings):
     return manifests
 
 
-def test_a_full_cluster_is_hopeless_unless_its_volumes_grow(wanted) -> None:
-    manifests = [one for one in wanted() if one["kind"] == "Cluster"]
-    [said] = store_findings(manifests, [live()]).hopeless
-    assert said.startswith(
-        "Cluster data/pg is not ready: phase 'Not enough disk space', 2 of 3 instances ready, no room for"
-    )
-    growing = store_findings(manifests, [live()], ["data/pg"])
-    assert (growing.hopeless, growing.waiting) == ([], [said])
-    assert store_findings(manifests, [live()], ["data/other"]).hopeless == [said]
+def test_a_full_cluster_is_hopeless_unless_its_volumes_grow() -> None:
+    full, growing, other = (store_finding(live(), enlarged) for enlarged in ([], ["data/pg"], ["data/other"]))
+    assert full is not None
+    assert full.sentence.startswith("phase 'Not enough disk space', 2 of 3 instances ready, no room for")
+    assert full.hopeless
+    assert growing == full._replace(hopeless=False)
+    assert other == full
 
 
-def test_other_dead_ends_do_not_heal_by_room(wanted) -> None:
-    manifests = [one for one in wanted() if one["kind"] == "Cluster"]
-    assert store_findings(manifests, [live(phase="Invalid cluster definition")], ["data/pg"]).hopeless != []
+def test_other_dead_ends_do_not_heal_by_room() -> None:
+    finding = store_finding(live(phase="Invalid cluster definition"), ["data/pg"])
+    assert finding is not None
+    assert finding.hopeless
 
 
 def test_the_claims_of_a_full_cluster_grow_to_what_is_wanted(wanted) -> None:
@@ -154,7 +151,7 @@ def judge(wanted):
             "metadata": {"name": "usual", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
             "allowVolumeExpansion": grows,
         }
-        return preflight_findings(
+        return store_findings(
             wanted(**sizes),
             nodes=None,
             storage_classes=[usual],

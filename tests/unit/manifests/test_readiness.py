@@ -7,17 +7,12 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.azora.platform.plugins.module_utils._readiness import Findings, store_findings
+from ansible_collections.azora.platform.plugins.module_utils._readiness import store_finding
 
 
 def resource(kind, name="it", *, generation=2, spec=None, **status):
     metadata = {"namespace": "data", "name": name, "generation": generation}
     return {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec or {}, "status": status}
-
-
-def judged(found):
-    wanted = {key: found[key] for key in ("apiVersion", "kind", "metadata", "spec")}
-    return store_findings([wanted], [found])
 
 
 def cluster(phase="Cluster in healthy state", ready=3, condition="True", **more):
@@ -51,7 +46,7 @@ READY = [
 
 @pytest.mark.parametrize("found", READY, ids=lambda found: found["kind"])
 def test_ready_by_the_vendors_sign(found):
-    assert judged(found) == Findings([], [])
+    assert store_finding(found) is None
 
 
 WAITING = [
@@ -94,11 +89,9 @@ WAITING = [
 
 @pytest.mark.parametrize(("found", "words"), WAITING, ids=[words for _found, words in WAITING])
 def test_what_may_still_become_ready_is_waited_for(found, words):
-    findings = judged(found)
-    assert findings.hopeless == []
-    [sentence] = findings.waiting
-    assert sentence.startswith(f"{found['kind']} data/{found['metadata']['name']} is not ready: ")
-    assert words in sentence
+    finding = store_finding(found)
+    assert not finding.hopeless
+    assert words in finding.sentence
 
 
 HOPELESS = [
@@ -119,16 +112,6 @@ HOPELESS = [
 
 @pytest.mark.parametrize(("found", "words"), HOPELESS, ids=[words for _found, words in HOPELESS])
 def test_what_waiting_cannot_heal_is_told_apart(found, words):
-    findings = judged(found)
-    assert findings.waiting == []
-    assert words in findings.hopeless[0]
-
-
-def test_a_resource_that_is_not_there_is_named():
-    wanted = resource("KafkaTopic", "sales")
-    other = READY[3]
-    assert store_findings([wanted], [other]).waiting == ["KafkaTopic data/sales is not ready: it is not there"]
-
-
-def test_kinds_without_a_sign_are_not_waited_for():
-    assert store_findings([resource("KafkaNodePool", "broker")], []) == Findings([], [])
+    finding = store_finding(found)
+    assert finding.hopeless
+    assert words in finding.sentence

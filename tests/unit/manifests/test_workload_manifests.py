@@ -10,7 +10,8 @@ import copy
 
 import pytest
 from ansible_collections.azora.platform.plugins.module_utils import _catalogue
-from ansible_collections.azora.platform.plugins.module_utils._manifests import CONFIG_CHECKSUM, SECRETS_CHECKSUM
+from ansible_collections.azora.platform.plugins.module_utils._manifests import SECRETS_CHECKSUM
+from ansible_collections.azora.platform.plugins.module_utils._rollout import collections_of
 from ansible_collections.azora.platform.plugins.module_utils._workload_manifests import service_manifests
 
 SETTINGS = {"openshift": False, "run_as_user": 0, "secret_checksums": {"front/orders-credentials": "one"}}
@@ -29,19 +30,30 @@ def annotations_of(deployment):
     return deployment["spec"]["template"]["metadata"]["annotations"]
 
 
+def config_of(manifests, find, service):
+    """The ConfigMap that a service's pods read."""
+    [source] = [
+        entry["configMapRef"]
+        for entry in pod_of(find(manifests, "Deployment", service))["containers"][0]["envFrom"]
+        if "configMapRef" in entry
+    ]
+    return find(manifests, "ConfigMap", source["name"])
+
+
 def test_every_service_has_all_that_belongs_to_it_and_the_gateway_is_not_among_them(manifests):
     kinds = {}
     for entry in manifests:
-        kinds.setdefault(entry["kind"], set()).add(entry["metadata"]["name"])
+        if entry["kind"] != "ConfigMap":
+            kinds.setdefault(entry["kind"], set()).add(entry["metadata"]["name"])
     services = {"orders", "statistics", "page"}
     assert kinds == {
         "ServiceAccount": services,
-        "ConfigMap": {f"{name}-config" for name in services},
         "Service": services,
         "PodDisruptionBudget": services,
         "Deployment": services,
         "HorizontalPodAutoscaler": {"statistics"},
     }
+    assert len([entry for entry in manifests if entry["kind"] == "ConfigMap"]) == len(services)
 
 
 def test_pods_meet_the_restricted_standard(manifests):
@@ -60,9 +72,7 @@ def test_pods_meet_the_restricted_standard(manifests):
 def test_whole_names_are_looked_up_first(manifests, find):
     orders = find(manifests, "Deployment", "orders")
     (ndots,) = pod_of(orders)["dnsConfig"]["options"]
-    names = [
-        value for key, value in find(manifests, "ConfigMap", "orders-config")["data"].items() if key.endswith("_HOST")
-    ]
+    names = [value for key, value in config_of(manifests, find, "orders")["data"].items() if key.endswith("_HOST")]
     assert names
     assert all(name.count(".") >= int(ndots["value"]) for name in names)
 
@@ -139,11 +149,11 @@ def test_ports_are_named_and_a_service_without_metrics_has_no_such_port(manifest
     assert ports == {"http": 8080, "metrics": 9090}
     ports = {port["name"]: port["port"] for port in find(manifests, "Service", "page")["spec"]["ports"]}
     assert ports == {"http": 8000}
-    assert "METRICS_PORT" not in find(manifests, "ConfigMap", "page-config")["data"]
+    assert "METRICS_PORT" not in config_of(manifests, find, "page")["data"]
 
 
 def test_a_service_is_told_what_it_uses_and_nothing_secret(manifests, find):
-    assert find(manifests, "ConfigMap", "orders-config")["data"] == {
+    assert config_of(manifests, find, "orders")["data"] == {
         "SERVICE_NAME": "orders",
         "SERVICE_KIND": "orders",
         "HTTP_PORT": "8080",
@@ -159,14 +169,14 @@ def test_a_service_is_told_what_it_uses_and_nothing_secret(manifests, find):
         "KAFKA_GROUP": "orders",
         "CURRENCY": "EUR",
     }
-    redis = find(manifests, "ConfigMap", "statistics-config")["data"]
+    redis = config_of(manifests, find, "statistics")["data"]
     assert (redis["REDIS_HOST"], redis["REDIS_PORT"]) == ("carts.cache.svc.cluster.local", "12000")
 
 
 def test_credentials_come_from_secrets_only(manifests, find):
     container = pod_of(find(manifests, "Deployment", "orders"))["containers"][0]
     assert container["envFrom"] == [
-        {"configMapRef": {"name": "orders-config"}},
+        {"configMapRef": {"name": config_of(manifests, find, "orders")["metadata"]["name"]}},
         {"secretRef": {"name": "orders-credentials"}},
     ]
     assert container["env"] == [
@@ -174,7 +184,7 @@ def test_credentials_come_from_secrets_only(manifests, find):
         for key in ("PAYMENT_KEY", "PAYMENT_USER")
     ]
     page = pod_of(find(manifests, "Deployment", "page"))["containers"][0]
-    assert page["envFrom"] == [{"configMapRef": {"name": "page-config"}}]
+    assert page["envFrom"] == [{"configMapRef": {"name": config_of(manifests, find, "page")["metadata"]["name"]}}]
 
 
 @pytest.mark.parametrize(
@@ -199,9 +209,27 @@ def test_changed_configuration_rolls_that_service_and_no_other(platform, manifes
     given["services"][0]["environment"]["CURRENCY"] = "CHF"
     again = service_manifests(_catalogue.normalised(given), SETTINGS)
     for name, rolls in {"orders": True, "statistics": False, "page": False}.items():
-        before, after = (annotations_of(find(found, "Deployment", name)) for found in (manifests, again))
-        assert (before[CONFIG_CHECKSUM] != after[CONFIG_CHECKSUM]) is rolls
+        before, after = (find(found, "Deployment", name)["spec"]["template"] for found in (manifests, again))
         assert (before != after) is rolls
+        assert (
+            annotations_of({"spec": {"template": before}}) != annotations_of({"spec": {"template": after}})
+        ) is rolls
+
+
+def test_a_configuration_never_changes_so_that_each_revision_keeps_its_own(platform, manifests, find):
+    given = copy.deepcopy(platform)
+    given["services"][0]["environment"]["CURRENCY"] = "CHF"
+    again = service_manifests(_catalogue.normalised(given), SETTINGS)
+    before, after = (config_of(found, find, "orders") for found in (manifests, again))
+    assert before["immutable"] is after["immutable"] is True
+    assert before["metadata"]["name"] != after["metadata"]["name"]
+    assert before["metadata"]["name"].startswith("orders-config-")
+    assert after["metadata"]["labels"] == find(again, "Deployment", "orders")["metadata"]["labels"]
+
+
+def test_a_rollout_reads_only_what_carries_the_platforms_label(manifests):
+    kinds = ("Deployment", "ReplicaSet", "Pod")
+    assert all(entry.label_selector for entry in collections_of(manifests) if entry.kind in kinds)
 
 
 def test_the_same_catalogue_gives_the_same_manifests(platform, manifests):
