@@ -22,7 +22,7 @@ Play = Callable[..., subprocess.CompletedProcess[str]]
 
 RATE, LEAST_REQUESTS, LOAD_SECONDS = 200, 60_000, 900
 # Of each service what it answers from its own store.
-PATHS = ["/users?limit=1", "/courses?limit=1", "/enrollments?limit=1", "/sessions/nobody", "/counters"]
+PATHS = ["/users?limit=1", "/courses?limit=1", "/enrollments?limit=1", "/sessions/nobody", "/analytics/counters"]
 SERVICES = [("default", name) for name in ("user", "course", "enrollment", "session")]
 SERVICES += [("azora-es", name) for name in ("ai-agent", "analytics", "llm-wrapper")]
 GATEWAY = [("default", "gateway")]
