@@ -58,6 +58,20 @@ def generates_token_key(gateway: t.Mapping[str, t.Any]) -> bool:
     return token_key(gateway) is not None and not gateway["authentication"].get("secret")
 
 
+def gateway_place(catalogue: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Where the replicas of the gateway are asked, and in which Secrets the keys for it are."""
+    gateway = gateway_of(catalogue)
+    held = token_key(gateway)
+    return {
+        "namespace": gateway["namespace"],
+        "selector": dict(gateway["selector"]),
+        "port": gateway["ports"]["http"],
+        "control_port": gateway["ports"].get("control", gateway["ports"]["http"]),
+        "secret": credentials_name(gateway),
+        "token_key": {"secret": held[0], "key": held[1], "variable": JWT_KEY} if held else None,
+    }
+
+
 def config_map_names(gateway: t.Mapping[str, t.Any]) -> dict[str, str]:
     """Without the checksums of their data."""
     return {kind: f"{gateway['name']}-{kind}" for kind in ("config", "apis", "policies")}

@@ -21,6 +21,7 @@ FILTERS = [
     "cluster_network_policies",
     "connections",
     "gateway_api_definitions",
+    "gateway_place",
     "gateway_policies",
     "gateway_routes",
     "gateway_settings",
