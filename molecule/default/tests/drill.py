@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import kubernetes
+from tokens import load_environment
 
 from conftest import GATEWAY_PORT
 
@@ -84,7 +85,7 @@ def writes(lab: dict[str, Any], kind: str) -> Iterator[Writes]:
     command = ["nsenter", f"--net=/var/run/netns/{lab['outside']['netns']}", sys.executable, str(script), url, kind]
     process = subprocess.Popen(
         [*command, str(LOAD_SECONDS), str(WRITERS), str(RATE)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=load_environment(lab),
     )  # fmt: skip
     try:
         assert process.stdout is not None

@@ -16,6 +16,7 @@ from typing import Any
 import kubernetes
 import pytest
 import yaml
+from tokens import load_environment
 
 from conftest import CHECKOUT, GATEWAY_PORT
 
@@ -44,7 +45,11 @@ def reads(lab: dict[str, Any]) -> Iterator[Callable[[], dict[str, Any]]]:
     url = f"http://{lab['nodes'][0]['address']}:{GATEWAY_PORT}"
     command = ["nsenter", f"--net=/var/run/netns/{lab['outside']['netns']}", sys.executable, str(script), url]
     process = subprocess.Popen(
-        [*command, str(LOAD_SECONDS), str(RATE), *PATHS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*command, str(LOAD_SECONDS), str(RATE), *PATHS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=load_environment(lab),
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "started\n"
