@@ -23,6 +23,7 @@ from ansible_collections.azora.platform.plugins.module_utils._catalogue_schema i
     PROMETHEUS_OPERATOR,
     REDIS,
 )
+from ansible_collections.azora.platform.plugins.module_utils._gateway_schema import HS256, JWT, NO_AUTHENTICATION
 
 SERVICE_PORTS = {"http": 8080, "metrics": 9090}
 GATEWAY_PORTS = {"http": 8080}
@@ -109,8 +110,32 @@ def filled_gateway(gateway: Mapping[str, Any], defaults: Mapping[str, Any]) -> d
     probes = {name: {"path": path, "port": port} for name, path in GATEWAY_PROBE_PATHS.items()}
     # The services' image, settings and probe paths are not the gateway's.
     shared = {key: value for key, value in defaults.items() if key not in ("image", "ports", "environment")}
-    layers = (RUNS, shared, {"probes": probes, "configuration": {}, "expose": None}, gateway)
-    return _filled_workload({**merged(*layers), "ports": ports, "kind": "gateway", "component": "gateway"})
+    layers = (RUNS, shared, {"probes": probes, "configuration": {}, "expose": None, "client_rate_limit": None}, gateway)
+    filled = {**merged(*layers), "ports": ports, "kind": "gateway", "component": "gateway"}
+    filled["authentication"] = _filled_authentication(gateway.get("authentication"))
+    filled["external"] = [*filled.get("external", []), *_key_sets(filled["authentication"])]
+    return _filled_workload(filled)
+
+
+def _filled_authentication(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    if given is None or given.get("method") != JWT:
+        return dict(given or {"method": NO_AUTHENTICATION})
+    # A wrong algorithm is reported already, and none is meant by it.
+    return merged({"algorithm": HS256, "subject_claim": "sub"}, given)
+
+
+def _key_sets(authentication: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Where the gateway fetches the keys of tokens, as one of the places outside that it may reach."""
+    address = key_set_address(authentication)
+    return (
+        [{"name": "jwks", "port": address[1], "cidrs": list(authentication.get("jwks_cidrs", []))}] if address else []
+    )
+
+
+def key_set_address(authentication: Mapping[str, Any]) -> tuple[str, int] | None:
+    """Host and port of the key set that tokens are checked with."""
+    url = re.fullmatch(r"(https?)://([^:/]+)(?::([0-9]+))?(?:/.*)?", authentication.get("jwks_url") or "")
+    return (url[2], int(url[3] or DEFAULT_PORT[url[1]])) if url else None
 
 
 def _filled_workload(workload: dict[str, Any]) -> dict[str, Any]:

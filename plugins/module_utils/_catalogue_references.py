@@ -25,11 +25,10 @@ from ansible_collections.azora.platform.plugins.module_utils._catalogue_schema i
     REDIS,
 )
 from ansible_collections.azora.platform.plugins.module_utils._catalogue_shape import Report, nearest, shown
+from ansible_collections.azora.platform.plugins.module_utils._gateway_checks import check_gateway
 from ansible_collections.azora.platform.plugins.module_utils._quantity import quantity
 
 Entry = Mapping[str, Any]
-# Tyk answers these itself.
-GATEWAY_PATHS = ("hello", "ready", "tyk")
 POSTGRES_DATABASES_OF_ITS_OWN = ("postgres", "template0", "template1")
 POSTGRES_ROLES_OF_ITS_OWN = ("postgres", "streaming_replica", "cnpg_pooler_pgbouncer", "none", "public")
 
@@ -57,7 +56,8 @@ class References:
             self._ports(path, workload)
             self._resources(path, workload)
             self._replicas(path, workload)
-        self._paths()
+        domain = self.platform.get("cluster_domain", "cluster.local")
+        check_gateway(self.gateway, self.services, domain, self.report)
         self._stores()
         self._operators()
         self._limits()
@@ -185,20 +185,6 @@ class References:
             self.report.add(
                 f"{path}.image", "is missing; write an image reference such as registry.example/service:1.0"
             )
-
-    def _paths(self) -> None:
-        taken: dict[str, str] = {}
-        for service in self.services:
-            if not service["expose"] or "path" not in service["expose"]:
-                continue
-            path, place = service["expose"]["path"], f"services.{service['name']}.expose.path"
-            if path in taken:
-                self.report.add(place, f"{shown(path)} is the path of {taken[path]} already; give each its own")
-            taken.setdefault(path, service["name"])
-            if path.split("/")[1] in GATEWAY_PATHS:
-                self.report.add(place, f"{shown(path)} is answered by the gateway itself; choose another path")
-            if self.gateway is None:
-                self.report.add(place, "needs a gateway; describe it under gateway, or leave expose out")
 
     def _stores(self) -> None:
         taken: dict[tuple[Any, Any], str] = {}

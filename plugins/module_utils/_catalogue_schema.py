@@ -29,6 +29,7 @@ from ansible_collections.azora.platform.plugins.module_utils._catalogue_shape im
     nearest,
     shown,
 )
+from ansible_collections.azora.platform.plugins.module_utils._gateway_schema import EXPOSE, GATEWAY_KEYS
 
 POSTGRESQL, REDIS, KAFKA = "postgresql", "redis", "kafka"
 STORE_KINDS = (POSTGRESQL, REDIS, KAFKA)
@@ -76,12 +77,6 @@ IMAGE = Text(
 )
 PORT = Whole(1, 65535, "a port")
 URL_PATH = Text("a path such as /health", re.compile(r"/[A-Za-z0-9._~/%?&=-]*"), 1024)
-# Tyk reads a listen path as a regular expression: nothing that means something there.
-LISTEN_PATH = Text(
-    "a path such as /users: it begins with '/', does not end with '/', and has letters, digits, '-' and '_' only",
-    re.compile(r"(/[A-Za-z0-9_-]+)+"),
-    255,
-)
 POSTGRES_NAME = Text(
     "a database name: lower-case letters, digits, '-' and '_', beginning with a letter, at most 40 characters",
     re.compile(r"[a-z]([a-z0-9_-]*[a-z0-9])?"),
@@ -155,11 +150,6 @@ EXTERNAL = Record(
     },
     "{name: https, port: 443}",
 )
-EXPOSE = Record(
-    {"path": Key(LISTEN_PATH, required=True), "strip_path": Key(Switch())},
-    "{path: /users}",
-    short=lambda path: {"path": path},
-)
 STORE_USE = Record(
     {
         "name": Key(DNS_LABEL, required=True),
@@ -204,7 +194,12 @@ SERVICE = Record(
     "{name: user, namespace: default}",
 )
 GATEWAY = Record(
-    {**_WORKLOAD, "ports": Key(_GATEWAY_PORTS), "configuration": Key(MapOf(Anything(), Text("a key of tyk.conf")))},
+    {
+        **_WORKLOAD,
+        "ports": Key(_GATEWAY_PORTS),
+        "configuration": Key(MapOf(Anything(), Text("a key of tyk.conf"))),
+        **GATEWAY_KEYS,
+    },
     "{name: gateway, namespace: default}",
 )
 

@@ -11,7 +11,12 @@ import binascii
 import secrets as randomness
 import typing as t
 
-from ansible_collections.azora.platform.plugins.module_utils._gateway_manifests import GENERATED_KEYS, STORAGE_PASSWORD
+from ansible_collections.azora.platform.plugins.module_utils._gateway_manifests import (
+    GENERATED_KEYS,
+    STORAGE_PASSWORD,
+    generates_token_key,
+    token_key,
+)
 from ansible_collections.azora.platform.plugins.module_utils._kafka_manifests import cluster_ca_secret_name
 from ansible_collections.azora.platform.plugins.module_utils._manifests import (
     Manifest,
@@ -24,6 +29,8 @@ from ansible_collections.azora.platform.plugins.module_utils._redis_manifests im
 from ansible_collections.azora.platform.plugins.module_utils._workload_environment import credentials_name
 
 GENERATED_BYTES = 24
+# What RFC 7518 asks of a key of HS256.
+TOKEN_KEY_BYTES = 32
 
 
 def decoded(secret: t.Mapping[str, t.Any]) -> dict[str, str]:
@@ -135,7 +142,20 @@ def credential_secrets(
                     data=encoded(values),
                 )
             )
+        if workload["component"] == "gateway" and generates_token_key(workload) and not workloads:
+            manifests.append(_token_key_secret(workload, present))
     return manifests
+
+
+def _token_key_secret(gateway: t.Mapping[str, t.Any], present: t.Mapping[str, t.Mapping[str, str]]) -> Manifest:
+    """The key that signs clients' tokens, generated once and kept: apart from the gateway's own keys, as whoever issues tokens reads it."""
+    name, key = token_key(gateway) or ("", "")
+    kept = present.get(f"{gateway['namespace']}/{name}", {}).get(key)
+    value = kept or base64.b64encode(randomness.token_bytes(TOKEN_KEY_BYTES)).decode()
+    labels = gateway["labels"]
+    return manifest(
+        "v1", "Secret", name, gateway["namespace"], labels=labels, type="Opaque", data=encoded({key: value})
+    )
 
 
 def referenced_secrets(catalogue: t.Mapping[str, t.Any], component: str = "service") -> dict[str, dict[str, t.Any]]:
@@ -197,7 +217,33 @@ def missing_secrets(
         elif lacking := [key for key in reference["keys"] if key not in keys]:
             where = f"services_secrets['{reference['name']}']" if given is not None else f"the Secret {identity}"
             sentences.append(f"{where} lacks the {_keys(lacking)}, which {users} needs")
+    if component == "gateway" and catalogue["gateway"]:
+        sentences += _token_key_problems(catalogue["gateway"], existing)
     return sentences
+
+
+def _token_key_problems(gateway: t.Mapping[str, t.Any], existing: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+    """A key that is not there, or is none: Tyk would refuse every token and not say why."""
+    held = token_key(gateway)
+    if held is None:
+        return []
+    name, key = held
+    identity = f"{gateway['namespace']}/{name}"
+    secret = by_identity(existing).get(identity)
+    remedy = "run the data stage first" if generates_token_key(gateway) else f"create it, with the key {key} in base64"
+    if secret is None:
+        return [f"the Secret {identity}, which {gateway['name']} needs to check tokens, does not exist: {remedy}"]
+    if key not in (secret.get("data") or {}):
+        return [f"the Secret {identity} lacks the key {key}, which {gateway['name']} needs to check tokens: {remedy}"]
+    try:
+        long_enough = len(base64.b64decode(decoded(secret).get(key, ""), validate=True)) >= TOKEN_KEY_BYTES
+    except binascii.Error:
+        long_enough = False
+    if not long_enough:
+        return [
+            f"the key {key} of the Secret {identity} must be the base64 of at least {TOKEN_KEY_BYTES} bytes, to check tokens of HS256"
+        ]
+    return []
 
 
 def _keys(keys: t.Sequence[str]) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import typing as t
 
+from ansible_collections.azora.platform.plugins.module_utils._gateway_schema import HS256, JWT
 from ansible_collections.azora.platform.plugins.module_utils._manifests import (
     Manifest,
     config_map,
 )
 from ansible_collections.azora.platform.plugins.module_utils._routes import (
     APP_PATH,
+    JWT_KEY,
     POLICIES_FILE,
     gateway_api_definitions,
     gateway_policies,
@@ -40,6 +42,34 @@ STORAGE_PASSWORD = "TYK_GW_STORAGE_PASSWORD"  # noqa: S105 - the name of a key, 
 def gateway_of(catalogue: t.Mapping[str, t.Any]) -> Manifest:
     """The gateway as one of the workloads, with every default filled in."""
     return next(workload for workload in catalogue["workloads"] if workload["component"] == "gateway")
+
+
+def token_key(gateway: t.Mapping[str, t.Any]) -> tuple[str, str] | None:
+    """The Secret in the gateway's namespace, and the key in it, that hold the key of HS256, if tokens are signed with one."""
+    given = gateway["authentication"]
+    if given["method"] != JWT or given["algorithm"] != HS256:
+        return None
+    named = given.get("secret") or {"name": f"{gateway['name']}-jwt", "key": JWT_KEY}
+    return named["name"], named["key"]
+
+
+def generates_token_key(gateway: t.Mapping[str, t.Any]) -> bool:
+    """Whether the key of HS256 is generated here: the catalogue names no Secret that holds one."""
+    return token_key(gateway) is not None and not gateway["authentication"].get("secret")
+
+
+def gateway_place(catalogue: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Where the replicas of the gateway are asked, and in which Secrets the keys for it are."""
+    gateway = gateway_of(catalogue)
+    held = token_key(gateway)
+    return {
+        "namespace": gateway["namespace"],
+        "selector": dict(gateway["selector"]),
+        "port": gateway["ports"]["http"],
+        "control_port": gateway["ports"].get("control", gateway["ports"]["http"]),
+        "secret": credentials_name(gateway),
+        "token_key": {"secret": held[0], "key": held[1], "variable": JWT_KEY} if held else None,
+    }
 
 
 def config_map_names(gateway: t.Mapping[str, t.Any]) -> dict[str, str]:
@@ -76,7 +106,7 @@ def gateway_manifests(catalogue: t.Mapping[str, t.Any], settings: t.Mapping[str,
             gateway,
             settings,
             container={"env": _environment(gateway), "volumeMounts": _mounts()},
-            secrets=[credentials_name(gateway)],
+            secrets=[credentials_name(gateway), *([held[0]] if (held := token_key(gateway)) else [])],
             volumes=[{"name": kind, "configMap": {"name": made["metadata"]["name"]}} for kind, made in maps.items()],
         )
     )
@@ -95,6 +125,8 @@ def _environment(gateway: t.Mapping[str, t.Any]) -> list[Manifest]:
     entries: list[Manifest] = [
         {"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}} for key in keys
     ]
+    if held := token_key(gateway):
+        entries.append({"name": JWT_KEY, "valueFrom": {"secretKeyRef": {"name": held[0], "key": held[1]}}})
     plain = gateway["environment"]
     return entries + [{"name": key, "value": str(value)} for key, value in plain.items()]
 

@@ -19,6 +19,7 @@ import kubernetes
 import pytest
 import testinfra
 import yaml
+from tokens import signing_key, token
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 GATEWAY_PORT = 30080
@@ -100,18 +101,22 @@ def machine() -> Any:
 
 @pytest.fixture(scope="session")
 def outside(lab: dict[str, Any]) -> Callable[..., tuple[int, Any]]:
-    """HTTP through the gateway, from a client outside the cluster: (status, parsed body)."""
+    """HTTP through the gateway, from a client outside the cluster, with a good token unless told otherwise: (status, parsed body)."""
+    good = token(signing_key(lab))
 
-    def request(method: str, path: str, body: Any = None, timeout: int = 20) -> tuple[int, Any]:
+    def request(
+        method: str, path: str, body: Any = None, timeout: int = 20, token: str | None = good
+    ) -> tuple[int, Any]:
         node = lab["nodes"][0]["address"]
         command = [
             "nsenter", f"--net=/var/run/netns/{lab['outside']['netns']}",
             "curl", "--silent", "--show-error", "--max-time", str(timeout), "--request", method,
-            "--write-out", "\n%{http_code}", f"http://{node}:{GATEWAY_PORT}{path}",
+            "--write-out", "\n%{http_code}", "--header", "@-", f"http://{node}:{GATEWAY_PORT}{path}",
         ]  # fmt: skip
+        given = f"Authorization: Bearer {token}\n" if token is not None else ""
         if body is not None:
             command += ["--header", "Content-Type: application/json", "--data", json.dumps(body)]
-        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        answer = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
         assert answer.returncode == 0, f"{method} {path}: {answer.stderr}"
         text, status = answer.stdout.rsplit("\n", 1)
         try:

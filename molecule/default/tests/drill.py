@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import kubernetes
+from tokens import load_environment
 
 from conftest import GATEWAY_PORT
 
@@ -84,7 +85,7 @@ def writes(lab: dict[str, Any], kind: str) -> Iterator[Writes]:
     command = ["nsenter", f"--net=/var/run/netns/{lab['outside']['netns']}", sys.executable, str(script), url, kind]
     process = subprocess.Popen(
         [*command, str(LOAD_SECONDS), str(WRITERS), str(RATE)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=load_environment(lab),
     )  # fmt: skip
     try:
         assert process.stdout is not None
@@ -121,7 +122,11 @@ def reads(lab: dict[str, Any], paths: list[str], *, seconds: float, rate: float)
     url = f"http://{lab['nodes'][0]['address']}:{GATEWAY_PORT}"
     command = ["nsenter", f"--net=/var/run/netns/{lab['outside']['netns']}", sys.executable, str(script), url]
     process = subprocess.Popen(
-        [*command, str(seconds), str(rate), *paths], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*command, str(seconds), str(rate), *paths],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=load_environment(lab),
     )
     try:
         assert process.stdout is not None

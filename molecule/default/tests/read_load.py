@@ -4,10 +4,11 @@
 
 """A steady load of reads through the gateway, run in the network namespace of the lab's outside.
 
-usage: read_load.py URL SECONDS RATE PATH…
+usage: read_load.py URL SECONDS RATE PATH…, with a token for the gateway in the environment variable GATEWAY_TOKEN
 
 Asks for each PATH in turn, RATE requests a second together, until its standard input is closed or SECONDS have passed. Then it prints one
-JSON object: `answered`, how many, and `failed`, [seconds since the start, path, why]. Any answer below 500 counts: it is the service's own.
+JSON object: `answered`, how many, and `failed`, [seconds since the start, path, why]. An answer counts if it is the
+service's own, whatever it says: none of 500 and above, and no refusal of the gateway.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
+import os
 import sys
 import threading
 import time
@@ -23,6 +25,8 @@ import urllib.parse
 REQUEST_SECONDS = 10
 # Enough for 200 requests a second that take 50 ms each, and some that take long.
 READERS = 16
+# No token, a wrong one, over the limit.
+REFUSALS = (400, 401, 403, 429)
 
 
 class Load:
@@ -62,10 +66,11 @@ class Load:
     def _ask(self, path: str) -> str:
         connection = http.client.HTTPConnection(self._host, timeout=REQUEST_SECONDS)
         try:
-            connection.request("GET", path)
+            connection.request("GET", path, headers={"Authorization": f"Bearer {os.environ['GATEWAY_TOKEN']}"})
             response = connection.getresponse()
             text = response.read()
-            return "" if response.status < 500 else f"{response.status} {text.decode(errors='replace')[:200]}"
+            answered = response.status < 500 and response.status not in REFUSALS
+            return "" if answered else f"{response.status} {text.decode(errors='replace')[:200]}"
         except (OSError, http.client.HTTPException) as error:
             return repr(error)
         finally:

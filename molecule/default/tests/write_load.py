@@ -4,7 +4,7 @@
 
 """A steady load of writes through the gateway, run in the network namespace of the lab's outside.
 
-usage: write_load.py URL KIND SECONDS WRITERS RATE
+usage: write_load.py URL KIND SECONDS WRITERS RATE, with a token for the gateway in the environment variable GATEWAY_TOKEN
 
 Posts users or sessions (KIND "users", "sessions"), or events of the type KIND, until its standard input is closed or SECONDS
 have passed, RATE a second over all WRITERS, and prints the seconds at which each was acknowledged. Then it reads every
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import sys
 import threading
 import time
@@ -98,7 +99,8 @@ class Load:
         connection = http.client.HTTPConnection(self._host, timeout=REQUEST_SECONDS)
         try:
             content = json.dumps(body) if body is not None else None
-            connection.request(method, path, content, {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {os.environ['GATEWAY_TOKEN']}"}
+            connection.request(method, path, content, headers)
             response = connection.getresponse()
             text = response.read()
             return response.status, json.loads(text) if response.status < 300 else text.decode(errors="replace")[:200]

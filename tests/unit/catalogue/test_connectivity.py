@@ -25,7 +25,8 @@ ENDS = [
     "azora-data/bus",
 ]
 PORTS = {
-    "default/gateway": [8080],
+    # 8081 is its own API, which nobody may reach.
+    "default/gateway": [8080, 8081],
     "azora-data/pg": [5432, 9187],
     "azora-redis/rec": [8070, 12000, 12001, 12002, 12003],
     "azora-data/bus": [9093, 9404],

@@ -21,6 +21,7 @@ FILTERS = [
     "cluster_network_policies",
     "connections",
     "gateway_api_definitions",
+    "gateway_place",
     "gateway_policies",
     "gateway_routes",
     "gateway_settings",
@@ -84,7 +85,8 @@ def test_from_description_to_everything(platform: dict[str, Any], cluster: dict[
     assert templated("namespaces", catalogue, ["azora-es"])[0]["kind"] == "Namespace"
     assert len(templated("gateway_routes", catalogue)) == len(templated("gateway_api_definitions", catalogue)) == 6
     assert templated("gateway_settings", catalogue)["listen_port"] == 8080
-    assert templated("gateway_policies", catalogue) == {}
+    assert list(templated("gateway_policies", catalogue)) == ["clients"]
+    assert templated("gateway_place", catalogue)["token_key"]["secret"] == "gateway-jwt"
     assert templated("connections", catalogue, ["user", "analytics"])
     assert templated("verification_workloads", catalogue, workloads=["user"])[0]["name"] == "user"
 

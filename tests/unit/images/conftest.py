@@ -264,6 +264,8 @@ class Gateway:
     """A gateway with a folder of definitions, and the Redis that it uses."""
 
     def __init__(self, folder: pathlib.Path, environment: dict[str, str], settings: dict[str, Any]) -> None:
+        # Beyond Tyk's own.
+        variables = settings.pop("variables", {})
         self.apps = folder / "apps"
         self.policies = folder / "policies.json"
         self.apps.mkdir(exist_ok=True)
@@ -290,6 +292,7 @@ class Gateway:
                 "TYK_GW_SECRET": "control-secret",
                 "TYK_GW_STORAGE_ADDRS": f"{environment['REDIS_HOST']}:{environment['REDIS_PORT']}",
                 "TYK_GW_STORAGE_PASSWORD": PASSWORD,
+                **variables,
             },
             port,
         )
@@ -315,7 +318,7 @@ class Gateway:
 
 @contextlib.contextmanager
 def gateways(folder: pathlib.Path) -> Iterator[Callable[..., Gateway]]:
-    for library in ("aiohttp", "redis"):
+    for library in ("aiohttp", "redis", "jwt", "cryptography"):
         pytest.importorskip(library)
     started: list[Gateway] = []
 

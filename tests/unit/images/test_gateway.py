@@ -117,6 +117,7 @@ def test_what_asks_for_authentication_is_refused_and_never_passed(shared_gateway
     one, user = shared_gateway, peer()
     one.define("keys", user.url, use_keyless=False)
     one.define("jwt", user.url, use_keyless=False, enable_jwt=True)
+    one.define("listed", user.url, enable_ip_whitelisting=True)
     one.define("off", user.url, active=False)
     one.reload()
     bearer = {"Authorization": "Bearer anything"}
@@ -127,8 +128,9 @@ def test_what_asks_for_authentication_is_refused_and_never_passed(shared_gateway
         one.ask("GET", "/jwt", headers=bearer),
         one.ask("GET", "/off", headers=bearer),
         one.ask("GET", "/keys/../jwt"),
+        one.ask("GET", "/listed"),
     ]
-    assert [answer.status for answer in answers] == [401, 403, 400, 403, 404, 400]
+    assert [answer.status for answer in answers] == [401, 403, 400, 403, 404, 400, 403]
     assert answers[0].json == answers[2].json == {"error": "Authorization field missing"}
     assert user.requests == []
 

@@ -13,17 +13,11 @@ import pytest
 
 pytest.importorskip("aiohttp")
 pytest.importorskip("redis")
+pytest.importorskip("jwt")
 
 from tyk_stand_in.configuration import Configuration, ConfigurationError, read_configuration, variable_of
-from tyk_stand_in.definitions import (
-    ApiDefinition,
-    DefinitionError,
-    PolicyError,
-    parse_definition,
-    read_definitions,
-    read_policies,
-)
-from tyk_stand_in.proxy import refusal
+from tyk_stand_in.definitions import ApiDefinition, DefinitionError, parse_definition, read_definitions
+from tyk_stand_in.policies import PolicyError, read_policies
 from tyk_stand_in.routing import Routes, leaves_its_path, upstream_url
 
 Write = Any
@@ -158,28 +152,16 @@ def test_silence_means_inactive_and_closed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "authorization", "status"),
+    "settings",
     [
-        ({"use_keyless": True}, None, None),
-        ({"use_keyless": True, "enable_jwt": True}, None, None),
-        ({"use_keyless": False}, None, 401),
-        ({"use_keyless": False}, "any-key", 403),
-        ({"use_keyless": False, "enable_jwt": True}, None, 400),
-        ({"use_keyless": False, "enable_jwt": True}, "Bearer token", 403),
-        ({"use_keyless": True, "enable_ip_whitelisting": True}, None, 403),
-        ({"use_keyless": True, "version_data": {"not_versioned": False}}, None, 403),
-        (
-            {"use_keyless": True, "version_data": {"versions": {"Default": {"extended_paths": {"white_list": [{}]}}}}},
-            None,
-            403,
-        ),
+        {"enable_ip_whitelisting": True},
+        {"version_data": {"not_versioned": False}},
+        {"version_data": {"versions": {"Default": {"extended_paths": {"white_list": [{}]}}}}},
     ],
 )
-def test_what_is_not_implemented_is_closed(
-    settings: dict[str, Any], authorization: str | None, status: int | None
-) -> None:
-    refused = refusal(definition(**settings), authorization)
-    assert (refused.status if refused else None) == status
+def test_what_restricts_access_and_is_not_implemented_is_a_restriction(settings: dict[str, Any]) -> None:
+    assert definition(**settings).restrictions
+    assert not definition().restrictions
 
 
 def test_policies_come_from_a_file_or_a_folder(tmp_path: pathlib.Path) -> None:

@@ -140,3 +140,53 @@ def test_a_checksum_changes_with_the_data_and_hides_it():
     assert one == secret_checksums([secret("a", "b", key="value")])
     assert one != secret_checksums([secret("a", "b", key="other")])
     assert "value" not in str(one)
+
+
+def with_tokens(platform, **authentication):
+    given = copy.deepcopy(platform)
+    given["gateway"]["authentication"] = {"method": "jwt", **authentication}
+    return _catalogue.normalised(given)
+
+
+def test_the_key_of_tokens_is_generated_once_and_kept(platform, handed_out, find):
+    catalogue = with_tokens(platform)
+    made = find(credential_secrets(catalogue, handed_out), "Secret", "gateway-jwt")
+    assert set(decoded(made)) == {"JWT_HMAC_KEY"}
+    assert len(base64.b64decode(decoded(made)["JWT_HMAC_KEY"], validate=True)) == 32
+    again = find(credential_secrets(catalogue, [*handed_out, made]), "Secret", "gateway-jwt")
+    assert again["data"] == made["data"]
+    # Who rolls one workload, as a rotation does, does not touch the clients' key.
+    names = [entry["metadata"]["name"] for entry in credential_secrets(catalogue, handed_out, workloads=["gateway"])]
+    assert names == ["gateway-credentials"]
+
+
+@pytest.mark.parametrize(
+    "authentication",
+    [
+        {"secret": {"name": "clients", "key": "hmac"}},
+        {"algorithm": "RS256", "jwks_url": "https://login.example.org/keys"},
+    ],
+)
+def test_no_key_of_tokens_is_generated_where_another_is_meant(platform, handed_out, authentication):
+    made = credential_secrets(with_tokens(platform, **authentication), handed_out)
+    assert not [entry for entry in made if "JWT_HMAC_KEY" in entry["data"] or entry["metadata"]["name"] == "clients"]
+
+
+def test_a_key_of_tokens_that_is_missing_or_none_is_named(platform):
+    credentials = secret("front", "gateway-credentials", TYK_GW_SECRET="s")
+    own, named = with_tokens(platform), with_tokens(platform, secret={"name": "clients", "key": "hmac"})
+    assert missing_secrets(own, {}, [credentials], "gateway") == [
+        "the Secret front/gateway-jwt, which gateway needs to check tokens, does not exist: run the data stage first"
+    ]
+    assert missing_secrets(named, {}, [credentials], "gateway") == [
+        "the Secret front/clients, which gateway needs to check tokens, does not exist: create it, with the key hmac in base64"
+    ]
+    [lacking] = missing_secrets(named, {}, [credentials, secret("front", "clients", other="x")], "gateway")
+    assert lacking.startswith("the Secret front/clients lacks the key hmac, which gateway needs to check tokens: ")
+    for value in ("not base64!", base64.b64encode(b"short").decode()):
+        [wrong] = missing_secrets(named, {}, [credentials, secret("front", "clients", hmac=value)], "gateway")
+        assert wrong == (
+            "the key hmac of the Secret front/clients must be the base64 of at least 32 bytes, to check tokens of HS256"
+        )
+    right = secret("front", "clients", hmac=base64.b64encode(bytes(32)).decode())
+    assert missing_secrets(named, {}, [credentials, right], "gateway") == []

@@ -106,3 +106,30 @@ def test_replicas_are_guarded_and_spread(catalogue, find):
     pod = deployment["template"]["spec"]
     assert pod["topologySpreadConstraints"][0]["whenUnsatisfiable"] == "DoNotSchedule"
     assert pod["securityContext"]["runAsUser"] == 1000
+
+
+def with_tokens(platform, **authentication):
+    given = copy.deepcopy(platform)
+    given["gateway"]["authentication"] = {"method": "jwt", **authentication}
+    return _catalogue.normalised(given)
+
+
+def test_the_key_of_tokens_comes_from_a_secret_and_stands_in_no_config_map(platform, find):
+    manifests = gateway_manifests(with_tokens(platform), {})
+    taken = {entry["name"]: entry["valueFrom"]["secretKeyRef"] for entry in container_of(manifests, find)["env"]}
+    assert taken["JWT_HMAC_KEY"] == {"name": "gateway-jwt", "key": "JWT_HMAC_KEY"}
+    assert json.loads(files_of(manifests, find, "apis")["orders.json"])["jwt_source"] == "env://JWT_HMAC_KEY"
+    own = gateway_manifests(with_tokens(platform, secret={"name": "clients", "key": "hmac"}), {})
+    taken = {entry["name"]: entry["valueFrom"]["secretKeyRef"] for entry in container_of(own, find)["env"]}
+    assert taken["JWT_HMAC_KEY"] == {"name": "clients", "key": "hmac"}
+
+
+def test_another_key_of_tokens_rolls_the_gateway(platform, find):
+    catalogue = with_tokens(platform)
+    before, after = (
+        find(
+            gateway_manifests(catalogue, {"secret_checksums": {"front/gateway-jwt": checksum}}), "Deployment", "gateway"
+        )["spec"]["template"]["metadata"]["annotations"]
+        for checksum in ("one", "two")
+    )
+    assert before != after

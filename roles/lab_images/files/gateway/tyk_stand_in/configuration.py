@@ -72,6 +72,7 @@ class Configuration:
     check_duration: int = _setting("liveness_check.check_duration", 10)
     enable_strict_routes: bool = _setting("http_server_options.enable_strict_routes", False)
     use_ssl: bool = _setting("http_server_options.use_ssl", False)
+    enable_fixed_window_rate_limiter: bool = _setting("enable_fixed_window_rate_limiter", False)
     proxy_default_timeout: int = _setting("proxy_default_timeout", 30)
     graceful_shutdown_delay_seconds: int = _setting("graceful_shutdown_delay_seconds", 0)
     graceful_shutdown_timeout_duration: int = _setting("graceful_shutdown_timeout_duration", 30)

@@ -1,30 +1,37 @@
 # Copyright: azora.platform contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Classic API definitions and policies, read from files as Tyk reads them."""
+"""Classic API definitions, read from files as Tyk reads them."""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import pathlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from tyk_stand_in.rules import DefinitionError, Rules, parse_rules, refuse_unknown
+
 log = logging.getLogger(__name__)
 
 # These belong to a pair or to another protocol; the classic half stands in a file of its own.
 SKIPPED_SUFFIXES = ("-oas.json", "-mcp.json")
-
-
-class DefinitionError(Exception):
-    """Why a definition cannot be served."""
-
-
-class PolicyError(Exception):
-    """Why the policies cannot be read; Tyk counts such a reload as failed."""
+KNOWN = (
+    *("api_id", "org_id", "name", "active", "proxy", "version_data", "domain"),
+    *("use_keyless", "enable_jwt", "jwt_signing_method", "jwt_source", "jwt_identity_base_field"),
+    *("jwt_default_policies", "jwt_skip_kid", "idp_client_id_mapping_disabled", "auth_configs"),
+    *("global_rate_limit", "disable_rate_limit", "CORS", "enable_ip_whitelisting", "enable_ip_blacklisting"),
+)
+KNOWN_OF_PROXY = ("listen_path", "target_url", "strip_listen_path", "preserve_host_header")
+KNOWN_OF_VERSION = (
+    *("name", "expires", "use_extended_paths", "extended_paths", "global_size_limit"),
+    *("global_headers", "global_headers_remove", "global_response_headers", "global_response_headers_remove"),
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ class ApiDefinition:
     """What of a definition decides where a request goes, and whether it may."""
 
     api_id: str
+    org_id: str
     name: str
     active: bool
     listen_path: str
@@ -42,14 +50,11 @@ class ApiDefinition:
     jwt: bool
     # Settings that restrict access in a way that is not implemented: such an API is refused as a whole.
     restrictions: tuple[str, ...]
-    request_headers: Mapping[str, str]
-    removed_request_headers: tuple[str, ...]
-    response_headers: Mapping[str, str]
-    removed_response_headers: tuple[str, ...]
+    rules: Rules
     document: Mapping[str, Any] = field(repr=False)
 
 
-def read_definitions(folder: pathlib.Path, *, custom_domains: bool = False) -> list[ApiDefinition]:
+def read_definitions(folder: pathlib.Path, *, custom_domains: bool = False, limits: bool = True) -> list[ApiDefinition]:
     """Read all that can be read; what cannot is logged and left out, as Tyk does."""
     if not folder.is_dir():
         log.warning("app_path %s is no folder: no APIs are loaded", folder)
@@ -59,9 +64,15 @@ def read_definitions(folder: pathlib.Path, *, custom_domains: bool = False) -> l
         if path.name.endswith(SKIPPED_SUFFIXES):
             continue
         try:
-            definition = parse_definition(json.loads(path.read_text(encoding="utf-8")), custom_domains=custom_domains)
+            definition = parse_definition(
+                json.loads(with_variables(path.read_text(encoding="utf-8"), os.environ)), custom_domains=custom_domains
+            )
         except (OSError, ValueError, RecursionError, DefinitionError) as error:
             log.error("API definition skipped", extra={"file": path.name, "reason": str(error)})
+            continue
+        if definition.rules.limit and not limits:
+            reason = "limits are known to the stand-in with enable_fixed_window_rate_limiter only"
+            log.error("API definition skipped", extra={"file": path.name, "reason": reason})
             continue
         taken = next((other for other in definitions if other.listen_path == definition.listen_path), None)
         if taken is not None or any(other.api_id == definition.api_id for other in definitions):
@@ -91,8 +102,10 @@ def parse_definition(document: Any, *, custom_domains: bool = False) -> ApiDefin
     if not isinstance(api_id, str) or not api_id:
         raise DefinitionError("api_id is empty")
     version = _default_version(document)
+    _refuse_unknown_settings(document, proxy, version)
     definition = ApiDefinition(
         api_id=api_id,
+        org_id=str(document.get("org_id") or ""),
         name=str(document.get("name") or api_id),
         # Go's zero value: what does not say active is not.
         active=_flag(document, "active"),
@@ -103,32 +116,25 @@ def parse_definition(document: Any, *, custom_domains: bool = False) -> ApiDefin
         keyless=_flag(document, "use_keyless"),
         jwt=_flag(document, "enable_jwt"),
         restrictions=tuple(_restrictions(document, custom_domains=custom_domains)),
-        request_headers=_headers(version, "global_headers"),
-        removed_request_headers=tuple(_names(version, "global_headers_remove")),
-        response_headers=_headers(version, "global_response_headers"),
-        removed_response_headers=tuple(_names(version, "global_response_headers_remove")),
+        rules=parse_rules(document, version),
         document=document,
     )
-    _warn(definition, version)
+    _warn(definition)
     return definition
 
 
-def read_policies(source: str, record_name: str, folder: str) -> dict[str, Any]:
-    """Read the policies of a folder or, without one, of a file: a map from id to policy."""
-    if source != "file":
-        return {}
-    try:
-        if folder:
-            found = [
-                json.loads(path.read_text(encoding="utf-8")) for path in sorted(pathlib.Path(folder).glob("*.json"))
-            ]
-            return {str(policy["id"]): policy for policy in found}
-        policies = json.loads(pathlib.Path(record_name).read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PolicyError(f"policies cannot be read: {error}") from error
-    if not isinstance(policies, dict):
-        raise PolicyError("policies cannot be read: the file must hold a map from id to policy")
-    return policies
+def _refuse_unknown_settings(document: Mapping[str, Any], proxy: Mapping[str, Any], version: Mapping[str, Any]) -> None:
+    refuse_unknown(document, "the definition", KNOWN)
+    refuse_unknown(proxy, "proxy", KNOWN_OF_PROXY)
+    refuse_unknown(version, "version_data.versions.Default", KNOWN_OF_VERSION)
+
+
+def with_variables(text: str, variables: Mapping[str, str]) -> str:
+    """Put the values of variables in the place of env://NAME, as Tyk does before it reads the file."""
+    for kind in ("secrets", "consul", "vault", "file"):
+        if f"{kind}://" in text:
+            raise DefinitionError(f"{kind}:// is not known to the stand-in")
+    return re.sub(r"env://([^\"]+)", lambda found: json.dumps(variables.get(found[1]) or found[0])[1:-1], text)
 
 
 def _flag(document: Mapping[str, Any], name: str) -> bool:
@@ -153,20 +159,6 @@ def _default_version(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return version if isinstance(version, dict) else {}
 
 
-def _headers(version: Mapping[str, Any], name: str) -> dict[str, str]:
-    found = version.get(name) or {}
-    if not isinstance(found, dict):
-        raise DefinitionError(f"{name} must map names to values")
-    return {str(header): str(value) for header, value in found.items()}
-
-
-def _names(version: Mapping[str, Any], name: str) -> list[str]:
-    found = version.get(name) or []
-    if not isinstance(found, list):
-        raise DefinitionError(f"{name} must be a list")
-    return [str(header) for header in found]
-
-
 def _restrictions(document: Mapping[str, Any], *, custom_domains: bool) -> list[str]:
     found = [name for name in ("enable_ip_whitelisting", "enable_ip_blacklisting") if document.get(name)]
     if custom_domains and document.get("domain"):
@@ -184,16 +176,10 @@ def _restrictions(document: Mapping[str, Any], *, custom_domains: bool) -> list[
     return found
 
 
-def _warn(definition: ApiDefinition, version: Mapping[str, Any]) -> None:
+def _warn(definition: ApiDefinition) -> None:
     """Say at each load what is asked for and not done, so that nobody takes silence for consent."""
     extra = {"api_id": definition.api_id}
-    if not definition.keyless:
-        log.warning("authentication is not implemented by the stand-in: every request is refused", extra=extra)
+    if not definition.keyless and definition.rules.jwt is None:
+        log.warning("this authentication is not implemented by the stand-in: every request is refused", extra=extra)
     for restriction in definition.restrictions:
         log.warning("%s is not implemented by the stand-in: every request is refused", restriction, extra=extra)
-    paths = version.get("extended_paths")
-    ignored = [name for name, value in paths.items() if value] if isinstance(paths, dict) else []
-    if definition.document.get("global_rate_limit"):
-        ignored.append("global_rate_limit")
-    if ignored:
-        log.warning("not implemented by the stand-in: %s", ", ".join(ignored), extra=extra)

@@ -10,16 +10,21 @@ import hmac
 import logging
 import pathlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
 from tyk_stand_in import VERSION
+from tyk_stand_in.admission import Admission
+from tyk_stand_in.breakers import CircuitBreakers
 from tyk_stand_in.configuration import Configuration
-from tyk_stand_in.definitions import ApiDefinition, PolicyError, read_definitions, read_policies
-from tyk_stand_in.proxy import Upstream, error, refusal
+from tyk_stand_in.cors import actual_headers, is_preflight, preflight_headers
+from tyk_stand_in.definitions import ApiDefinition, read_definitions
+from tyk_stand_in.policies import PolicyError, read_policies
+from tyk_stand_in.proxy import Upstream, error
 from tyk_stand_in.routing import Routes, leaves_its_path
 from tyk_stand_in.storage import Storage
+from tyk_stand_in.tokens import Tokens
 from tyk_stand_in.traffic import Traffic
 
 log = logging.getLogger(__name__)
@@ -38,6 +43,9 @@ class Gateway:
         self.traffic = Traffic()
         self.upstream = Upstream(configuration, self.traffic)
         self.storage = Storage(configuration, self.reload)
+        self.tokens = Tokens()
+        self.admission = Admission(self.storage, {}, self.tokens)
+        self.breakers = CircuitBreakers()
 
     async def reload(self) -> None:
         """Read definitions and policies anew; keep the old ones if the policies cannot be read."""
@@ -56,8 +64,11 @@ class Gateway:
             read_definitions,
             pathlib.Path(configuration.app_path),
             custom_domains=configuration.enable_custom_domains,
+            limits=configuration.enable_fixed_window_rate_limiter,
         )
         self.routes = Routes(definitions, strict=configuration.enable_strict_routes)
+        self.admission = Admission(self.storage, policies, self.tokens)
+        self.breakers = CircuitBreakers()
         self.reloaded = True
         log.info("reloaded", extra={"apis": len(definitions), "policies": len(policies)})
 
@@ -79,8 +90,7 @@ class Gateway:
             return _nothing_here()
         with self.traffic.request():
             started = time.perf_counter()
-            refused = refusal(definition, request.headers.get("Authorization"))
-            response = refused or await self.upstream.forward(definition, request)
+            response = await self._answer(definition, request)
             self.storage.count_hit(definition.api_id, response.status)
             if not response.prepared and self.traffic.draining:
                 response.force_close()
@@ -94,6 +104,32 @@ class Gateway:
                 },
             )
             return response
+
+    async def _answer(self, definition: ApiDefinition, request: web.Request) -> web.StreamResponse:
+        cors = definition.rules.cors
+        added = actual_headers(cors, request.method, request.headers) if cors else {}
+        if cors and request.method == "OPTIONS":
+            if is_preflight(request.method, request.headers):
+                return web.Response(status=204, headers=preflight_headers(cors, request.headers))
+            return web.Response(headers=added)
+        refused = await self.admission.refusal(definition, request)
+        if refused is None:
+            return await self._forward(definition, request, added)
+        refused.headers.update(added)
+        return refused
+
+    async def _forward(
+        self, definition: ApiDefinition, request: web.Request, added: Mapping[str, str]
+    ) -> web.StreamResponse:
+        rule = definition.rules.breakers.get(request.method)
+        if rule is None:
+            return await self.upstream.forward(definition, request, added)
+        breaker = self.breakers.of(definition.api_id, request.method, rule)
+        if breaker.is_open():
+            return error("Service temporarily unavailable.", 503)
+        response = await self.upstream.forward(definition, request, added)
+        breaker.record(failed=response.status >= 500)
+        return response
 
     # ---- health and control -----------------------------------------------------------------------------------------
 

@@ -42,18 +42,6 @@ def error(message: str, status: int) -> web.Response:
     return web.json_response({"error": message}, status=status, headers={"X-Generator": "tyk.io"})
 
 
-def refusal(definition: ApiDefinition, authorization: str | None) -> web.Response | None:
-    """Refuse what asks for something that is not implemented: better closed than wrongly open."""
-    if definition.restrictions:
-        return error("Access to this API has been disallowed", 403)
-    if definition.keyless:
-        return None
-    if not authorization:
-        # Seen on Tyk 5.11: a missing token is 400, a missing key 401.
-        return error("Authorization field missing", 400 if definition.jwt else 401)
-    return error("Key not authorized" if definition.jwt else "Access to this API has been disallowed", 403)
-
-
 class Upstream:
     """The client side. Connections are not kept: a Service balances by connection, so a kept one would pin requests to
     one pod and could break under a request when that pod stops.
@@ -61,9 +49,7 @@ class Upstream:
 
     def __init__(self, configuration: Configuration, traffic: Traffic) -> None:
         self._traffic = traffic
-        self._timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=10, sock_read=configuration.proxy_default_timeout
-        )
+        self._read_seconds = configuration.proxy_default_timeout
         self._session: aiohttp.ClientSession | None = None
 
     def open(self) -> None:
@@ -71,17 +57,20 @@ class Upstream:
             connector=aiohttp.TCPConnector(force_close=True, limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            timeout=self._timeout,
         )
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
 
-    async def forward(self, definition: ApiDefinition, request: web.Request) -> web.StreamResponse:
+    async def forward(
+        self, definition: ApiDefinition, request: web.Request, added: Mapping[str, str]
+    ) -> web.StreamResponse:
+        """The service's answer, with some headers more."""
         if self._session is None:
             raise RuntimeError("Upstream is not open")
         url = upstream_url(definition, request.rel_url.raw_path, request.rel_url.raw_query_string)
+        hard = definition.rules.timeouts.get(request.method)
         try:
             answer = await self._session.request(
                 request.method,
@@ -90,6 +79,7 @@ class Upstream:
                 skip_auto_headers=_NOT_ADDED,
                 data=request.content if request.body_exists else None,
                 allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=hard, sock_connect=10, sock_read=self._read_seconds),
             )
         except TimeoutError:
             return self._failed(definition, "Upstream service reached hard timeout.", 504, "timeout")
@@ -98,7 +88,7 @@ class Upstream:
         except (aiohttp.ClientError, OSError, ValueError) as failure:
             return self._failed(definition, "There was a problem proxying the request", 500, str(failure))
         async with answer:
-            return await self._relay(definition, request, answer)
+            return await self._relay(definition, request, answer, added)
 
     @staticmethod
     def _failed(definition: ApiDefinition, message: str, status: int, reason: str) -> web.Response:
@@ -106,12 +96,16 @@ class Upstream:
         return error(message, status)
 
     async def _relay(
-        self, definition: ApiDefinition, request: web.Request, answer: aiohttp.ClientResponse
+        self,
+        definition: ApiDefinition,
+        request: web.Request,
+        answer: aiohttp.ClientResponse,
+        added: Mapping[str, str],
     ) -> web.StreamResponse:
         headers = without_hop_by_hop(answer.headers.items(), answer.headers.getall("Connection", []))
-        for name in definition.removed_response_headers:
-            headers.popall(name, None)
-        headers.update(definition.response_headers)
+        _transform(headers, definition.rules.response_headers, definition.rules.removed_response_headers)
+        # What the gateway says of origins takes the place of what the service says.
+        headers.update(added)
         response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
         if self._traffic.draining:
             response.force_close()
@@ -144,7 +138,7 @@ def request_headers(definition: ApiDefinition, request: web.Request) -> CIMultiD
     before = request.headers.getall("X-Forwarded-For", [])
     headers["X-Forwarded-For"] = ", ".join([*before, client])
     headers["X-Real-IP"] = client
-    _transform(headers, definition.request_headers, definition.removed_request_headers)
+    _transform(headers, definition.rules.request_headers, definition.rules.removed_request_headers)
     return headers
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import ssl
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -30,6 +32,11 @@ _RETRY_SECONDS = 1.0
 _FLUSH_SECONDS = 1.0
 
 _FAILURES = (RedisError, TimeoutError, OSError)
+WINDOW_PREFIX = "rate-limit-"
+
+
+class StorageError(Exception):
+    """Redis does not answer."""
 
 
 def redis_client(configuration: Configuration) -> Redis:
@@ -56,7 +63,7 @@ def redis_client(configuration: Configuration) -> Redis:
 
 
 class Storage:
-    """What is known of Redis, kept current by tasks in the background; no request waits for it."""
+    """What is known of Redis, kept current by tasks in the background; only requests that are limited wait for it."""
 
     def __init__(self, configuration: Configuration, reload: Callable[[], Awaitable[None]]) -> None:
         self._redis = redis_client(configuration)
@@ -82,6 +89,20 @@ class Storage:
 
     def count_hit(self, api_id: str, status: int) -> None:
         self._hits[api_id, status] += 1
+
+    async def count_in_window(self, who: str, seconds: float) -> int:
+        """Count one more in the present window, which all gateways share as they share Redis and the time."""
+        window = int(time.time() // seconds)
+        key = f"{WINDOW_PREFIX}{who}-{window}"
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.incr(key)
+        pipeline.expire(key, math.ceil(seconds) + 1)
+        try:
+            count, _kept = await pipeline.execute()
+        except _FAILURES as error:
+            log.error("a request could not be counted", extra={"reason": f"{type(error).__name__}: {error}"})
+            raise StorageError from error
+        return int(count)
 
     async def announce_reload(self) -> None:
         await self._redis.publish(RELOAD_CHANNEL, json.dumps({"command": RELOAD_COMMAND, "payload": ""}))
