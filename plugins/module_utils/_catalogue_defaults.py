@@ -110,9 +110,16 @@ def filled_gateway(gateway: Mapping[str, Any], defaults: Mapping[str, Any]) -> d
     probes = {name: {"path": path, "port": port} for name, path in GATEWAY_PROBE_PATHS.items()}
     # The services' image, settings and probe paths are not the gateway's.
     shared = {key: value for key, value in defaults.items() if key not in ("image", "ports", "environment")}
-    layers = (RUNS, shared, {"probes": probes, "configuration": {}, "expose": None, "client_rate_limit": None}, gateway)
+    layers = (
+        RUNS,
+        shared,
+        {"probes": probes, "configuration": {}, "expose": None, "client_rate_limit": None, "ingress": None},
+        gateway,
+    )
     filled = {**merged(*layers), "ports": ports, "kind": "gateway", "component": "gateway"}
     filled["authentication"] = _filled_authentication(gateway.get("authentication"))
+    if filled["ingress"] and (filled["ingress"].get("tls") or {}).get("issuer"):
+        filled["ingress"]["tls"].setdefault("issuer_kind", "ClusterIssuer")
     filled["external"] = [*filled.get("external", []), *_key_sets(filled["authentication"])]
     return _filled_workload(filled)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._catalogue_defaults import key_set_address
 from ansible_collections.azora.platform.plugins.module_utils._catalogue_shape import Report, shown
+from ansible_collections.azora.platform.plugins.module_utils._gateway_ingress import HTTP_ROUTE, INGRESS, ROUTE
 from ansible_collections.azora.platform.plugins.module_utils._gateway_schema import HS256, JWT, RS256
 
 Entry = Mapping[str, Any]
@@ -28,6 +29,7 @@ def check_gateway(gateway: Entry | None, services: Sequence[Entry], domain: str,
         _check_cors(f"{place}.cors", entry.get("cors"), report)
         _check_headers(place, entry, report)
     _check_limits(gateway, services, report)
+    _check_ingress(gateway.get("ingress"), report)
 
 
 def _exposed(services: Sequence[Entry]) -> list[tuple[str, Entry]]:
@@ -117,6 +119,36 @@ def _check_limits(gateway: Entry, services: Sequence[Entry], report: Report) -> 
             "gateway.stores",
             "is empty; tokens and limits need a Redis database, such as {name: redis, database: gateway}",
         )
+
+
+def _check_ingress(given: Entry | None, report: Report) -> None:
+    if not given or "kind" not in given:
+        return
+    place, kind = "gateway.ingress", given["kind"]
+    foreign = {"class": INGRESS, "parent": HTTP_ROUTE}
+    for key, owner in foreign.items():
+        if key in given and kind != owner:
+            report.add(f"{place}.{key}", f"is for the kind {owner}; write kind: {owner}, or leave it out")
+    if kind == HTTP_ROUTE and "parent" not in given and not _reported(report, f"{place}.parent"):
+        report.add(
+            f"{place}.parent", "is missing; name the Gateway that an HTTPRoute belongs to, such as {name: public}"
+        )
+    tls = given.get("tls")
+    if tls is None:
+        return
+    if kind == HTTP_ROUTE:
+        report.add(f"{place}.tls", "belongs to the Gateway that the HTTPRoute names; leave it out here")
+    elif kind == INGRESS and "secret" not in tls:
+        report.add(
+            f"{place}.tls.secret", "is missing; name the Secret with the certificate, or into which the issuer puts it"
+        )
+    elif kind == ROUTE and "issuer" in tls:
+        report.add(
+            f"{place}.tls.issuer",
+            "is for the kind Ingress; name a Secret with a certificate, or none for the router's own",
+        )
+    if "issuer_kind" in tls and "issuer" not in tls:
+        report.add(f"{place}.tls.issuer_kind", "is the kind of an issuer; name the issuer, too")
 
 
 def _check_cors(place: str, cors: Entry | None, report: Report) -> None:

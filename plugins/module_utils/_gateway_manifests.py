@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import typing as t
 
+from ansible_collections.azora.platform.plugins.module_utils._gateway_ingress import gateway_ingress
 from ansible_collections.azora.platform.plugins.module_utils._gateway_schema import HS256, JWT
 from ansible_collections.azora.platform.plugins.module_utils._manifests import (
     Manifest,
@@ -112,7 +113,7 @@ def gateway_manifests(catalogue: t.Mapping[str, t.Any], settings: t.Mapping[str,
     )
     if gateway["autoscaling"]["enabled"]:
         manifests.append(autoscaler(gateway))
-    return manifests
+    return manifests + gateway_ingress(gateway)
 
 
 def _text(content: t.Any) -> str:

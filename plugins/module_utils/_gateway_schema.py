@@ -18,6 +18,12 @@ from ansible_collections.azora.platform.plugins.module_utils._catalogue_shape im
     Text,
     Whole,
 )
+from ansible_collections.azora.platform.plugins.module_utils._gateway_ingress import (
+    HTTP_ROUTE,
+    INGRESS,
+    ISSUER_ANNOTATION,
+    ROUTE,
+)
 
 JWT, NO_AUTHENTICATION = "jwt", "none"
 HS256, RS256 = "HS256", "RS256"
@@ -153,9 +159,55 @@ AUTHENTICATION = Record(
     "{method: jwt, algorithm: HS256}",
     short=lambda method: {"method": method},
 )
+_DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_NAME = Text("a name: lower-case letters, digits, '-' and '.', at most 253 characters", _DNS_NAME, 253)
+INGRESS_ENTRY = Record(
+    {
+        "kind": Key(Text(choices=(INGRESS, HTTP_ROUTE, ROUTE)), required=True),
+        "hosts": Key(
+            ListOf(
+                Text(
+                    "the name of a host such as api.example.org, or *.example.org",
+                    re.compile(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?"),
+                    253,
+                ),
+                least=1,
+                distinct=True,
+            ),
+            required=True,
+        ),
+        "class": Key(_NAME),
+        "parent": Key(
+            Record(
+                {"name": Key(_NAME, required=True), "namespace": Key(_NAME), "section": Key(_NAME)}, "{name: public}"
+            )
+        ),
+        "tls": Key(
+            Record(
+                {
+                    "secret": Key(_NAME),
+                    "issuer": Key(_NAME),
+                    "issuer_kind": Key(Text(choices=tuple(ISSUER_ANNOTATION))),
+                },
+                "{secret: gateway-tls}",
+            )
+        ),
+        "proxy_pods": Key(
+            Record(
+                {
+                    "namespace": Key(_NAME, required=True),
+                    "labels": Key(MapOf(Text("the value of a label"), Text("a label's key")), required=True),
+                },
+                "{namespace: ingress-nginx, labels: {app.kubernetes.io/name: ingress-nginx}}",
+            )
+        ),
+    },
+    "{kind: Ingress, hosts: [api.example.org]}",
+)
 # What the gateway has beyond other workloads.
 GATEWAY_KEYS: dict[str, Key] = {
     "authentication": Key(AUTHENTICATION),
     "client_rate_limit": Key(RATE_LIMIT),
+    "ingress": Key(INGRESS_ENTRY),
     **TRAFFIC,
 }

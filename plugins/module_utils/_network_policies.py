@@ -232,6 +232,10 @@ def flows(catalogue: Catalogue, cluster: Cluster) -> Iterator[Flow]:
     if catalogue["gateway"]:
         gateway = catalogue["gateway"]
         yield Flow(_not_pods(cluster), workloads[gateway["name"]], (gateway["ports"]["http"],))
+        proxies = (gateway["ingress"] or {}).get("proxy_pods")
+        if proxies:
+            through = Pods.of("ingress", proxies["namespace"], proxies["labels"])
+            yield Flow(through, workloads[gateway["name"]], (gateway["ports"]["http"],))
     for store in catalogue["stores"]:
         yield from _store_flows(store, stores[store["name"]], cluster)
     for operator in catalogue["operators"]:
