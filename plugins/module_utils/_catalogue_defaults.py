@@ -175,7 +175,7 @@ def filled_namespace(namespace: Mapping[str, Any]) -> dict[str, Any]:
 
 def filled_operator(operator: Mapping[str, Any], stores: list[dict[str, Any]]) -> dict[str, Any]:
     manages = OPERATOR_OF.get(operator.get("name", ""))
-    filled = merged({"manages": manages, "webhook_port": None, "metrics_port": None}, operator)
+    filled = merged({"manages": manages, "webhook_port": None, "metrics_port": None, "provided": False}, operator)
     filled.setdefault("backup_plugin", manages == POSTGRESQL)
     if "watches" not in filled:
         namespaces = {store.get("namespace", "") for store in stores if store.get("kind") == filled["manages"]}
@@ -191,7 +191,9 @@ def derived_operators(
     backed_up = {store["kind"] for store in stores if store.get("backup")}
     for operator in operators:
         if operator["backup_plugin"] and operator["manages"] in backed_up:
-            wanted.append(_derived(BACKUP_PLUGIN, operator["namespace"], BACKUP_PLUGIN_LABELS, None))
+            plugin = _derived(BACKUP_PLUGIN, operator["namespace"], BACKUP_PLUGIN_LABELS, None)
+            # Who brought the operator brought the plugin beside it.
+            wanted.append({**plugin, "provided": operator["provided"]})
     if monitoring and monitoring["operator"]:
         labels = monitoring["operator_pod_labels"]
         wanted.append(_derived(PROMETHEUS_OPERATOR, monitoring["namespace"], labels, PROMETHEUS_OPERATOR_METRICS_PORT))

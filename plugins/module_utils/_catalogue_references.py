@@ -73,7 +73,7 @@ class References:
         known = [namespace["name"] for namespace in self.namespaces]
         users: list[tuple[str, Entry]] = list(self._workloads())
         users += [(f"stores.{store['name']}", store) for store in self.stores]
-        users += [(f"operators.{operator['name']}", operator) for operator in self.operators]
+        users += [(f"operators.{one['name']}", one) for one in self.operators if not one["provided"]]
         if self.platform.get("monitoring"):
             users.append(("monitoring", self.platform["monitoring"]))
         for path, entry in users:
@@ -278,6 +278,8 @@ class References:
                     hint = nearest(namespace, known)
                     self.report.add(f"{path}.watches", f"{shown(namespace)} is not in namespaces; {hint}")
             kind = operator["manages"]
+            if operator["provided"]:
+                self._provided(path, operator, known)
             if operator["name"] in (BACKUP_PLUGIN, PROMETHEUS_OPERATOR):
                 continue
             if kind is None:
@@ -289,6 +291,20 @@ class References:
                 self.report.add(f"{path}.manages", f"{kind} is managed by {managed[kind]} already; leave one out")
             else:
                 managed[kind] = operator["name"]
+
+    def _provided(self, path: str, operator: Entry, known: list[str]) -> None:
+        """An operator that somebody else brought lives with somebody else."""
+        if operator["manages"] == REDIS:
+            self.report.add(
+                f"{path}.provided",
+                "Redis Enterprise's operator serves its own namespace only; bring one, in the namespace of the store",
+            )
+        elif operator.get("namespace") in known:
+            self.report.add(
+                f"{path}.provided",
+                f"the operator's namespace {operator['namespace']} is in namespaces, so it is this platform's to close; "
+                "leave it out there, or leave provided out",
+            )
 
     def _given_watches(self, name: str) -> bool:
         return any("watches" in entry for entry in _named(self.platform.get("operators")) if entry["name"] == name)

@@ -241,6 +241,7 @@ OPERATOR = Record(
         "metrics_port": Key(PORT),
         "watches": Key(ListOf(NAMESPACE_NAME, distinct=True)),
         "backup_plugin": Key(Switch()),
+        "provided": Key(Switch()),
     },
     "{name: strimzi, namespace: strimzi-system, pod_labels: {strimzi.io/kind: cluster-operator}}",
 )
