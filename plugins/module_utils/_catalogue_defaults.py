@@ -65,6 +65,7 @@ RUNS: dict[str, Any] = {
     "environment": {},
     "termination_grace_seconds": 30,
     "pre_stop_seconds": 5,
+    "security_context": {"read_only_root_filesystem": True, "bind_low_ports": False},
 }
 GATEWAY_PROBE_PATHS = {"liveness": "/hello", "readiness": "/ready"}
 MOST_REPLICAS = 5
@@ -101,7 +102,11 @@ def filled_gateway(gateway: Mapping[str, Any], defaults: Mapping[str, Any]) -> d
     port = "control" if "control" in ports else "http"
     probes = {name: {"path": path, "port": port} for name, path in GATEWAY_PROBE_PATHS.items()}
     # The services' image, settings and probe paths are not the gateway's.
-    shared = {key: value for key, value in defaults.items() if key not in ("image", "ports", "environment")}
+    shared = {
+        key: value
+        for key, value in defaults.items()
+        if key not in ("image", "ports", "environment", "security_context")
+    }
     layers = (RUNS, shared, {"probes": probes, "configuration": {}, "expose": None}, gateway)
     return _filled_workload({**merged(*layers), "ports": ports, "kind": "gateway", "component": "gateway"})
 
@@ -110,6 +115,7 @@ def _filled_workload(workload: dict[str, Any]) -> dict[str, Any]:
     for key in ("stores", "external", "secrets"):
         workload.setdefault(key, [])
     workload.setdefault("kubernetes_api", False)
+    workload["service_account"] = merged({"name": None, "annotations": {}}, workload.get("service_account"))
     workload["external"] = [merged({"port": 443, "cidrs": []}, external) for external in workload["external"]]
     scaling = workload["autoscaling"]
     scaling.setdefault("min_replicas", workload["replicas"])
@@ -164,7 +170,8 @@ def _filled_backup(backup: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def filled_namespace(namespace: Mapping[str, Any]) -> dict[str, Any]:
-    filled = merged({"purpose": "services", "labels": {}, "quota": {}, "limits": {}}, namespace)
+    # What is None is computed from the workloads; what is given empty is not there.
+    filled = merged({"purpose": "services", "labels": {}, "quota": None, "limits": None}, namespace)
     level = filled.get("pod_security", {}).get("enforce", "restricted")
     filled["pod_security"] = merged(
         {"enforce": level, "audit": "restricted", "warn": "restricted", "version": "latest"},

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._catalogue import COLLECTION, MANAGED_BY, PART_OF
+from ansible_collections.azora.platform.plugins.module_utils._catalogue_quotas import SHARED_NAMESPACE
 from ansible_collections.azora.platform.plugins.module_utils._network_policies import default_deny
 
 LIMIT_FIELDS = {"default": "default", "default_request": "defaultRequest", "max": "max", "min": "min"}
-# It exists on every cluster and may hold other people's pods.
-SHARED_NAMESPACE = "default"
 
 
 class UnknownNamespaceError(ValueError):

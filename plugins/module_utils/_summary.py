@@ -77,8 +77,7 @@ def lines(stages: Sequence[Stage], *, gateway: str = "", check_mode: bool = Fals
         ]
         table.append("  ".join(cells).rstrip())
     table.append(f"{sum(stage['seconds'] for stage in stages):.1f} s in all")
-    verdicts = [said for stage in stages for said in stage["verified"]]
-    table.append(f"Verification: {verdicts[-1] if verdicts else 'none was made'}")
+    table.append(f"Verification: {_last_verdict(stages)}")
     if gateway:
         table.append(f"Gateway: {gateway}")
     stopped = [stage["name"] for stage in stages if not stage["complete"]]
@@ -89,6 +88,15 @@ def lines(stages: Sequence[Stage], *, gateway: str = "", check_mode: bool = Fals
     return table
 
 
+def _last_verdict(stages: Sequence[Stage]) -> str:
+    """The verdict of the last stage that has one; that it says nothing of a later one is said, too."""
+    for number in range(len(stages) - 1, -1, -1):
+        if stages[number]["verified"]:
+            later = [stage["name"] for stage in stages[number + 1 :]]
+            return stages[number]["verified"][-1] + (f" (before the stage {later[0]})" if later else "")
+    return "none was made"
+
+
 def _row(stage: Stage) -> tuple[str, ...]:
     said = stage["verified"][-1:] or ["-"]
     return (
@@ -96,18 +104,18 @@ def _row(stage: Stage) -> tuple[str, ...]:
         f"{stage['seconds']:.1f}",
         str(len(stage["changed"])),
         "; ".join(_short(one) for one in stage["waited"]) or "-",
-        ("" if stage["complete"] else "stopped; ") + _verdict(said[0]),
+        _verdict(said[0]) if stage["complete"] else "stopped",
     )
 
 
 def _verdict(said: str) -> str:
     """The word before the figures, or the first of several statements."""
     word, colon, _rest = said.partition(":")
-    return word if colon and word.isupper() else said.split(";")[0]
+    return word if colon and word.isupper() else said.split(";", maxsplit=1)[0]
 
 
 def _short(said: str) -> str:
-    return said.split(";")[0].rstrip(".")
+    return said.split(";", maxsplit=1)[0].rstrip(".")
 
 
 def _counted(number: int, what: str) -> str:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 import kubernetes
 import pytest
 import yaml
+
 from conftest import CHECKOUT, ansible, playbook_command
 
 EXAMPLE = CHECKOUT / "docs" / "examples" / "shop.yml"
