@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils import _catalogue_defaults as fill
+from ansible_collections.azora.platform.plugins.module_utils._catalogue_quotas import with_quota
 from ansible_collections.azora.platform.plugins.module_utils._catalogue_references import References
 from ansible_collections.azora.platform.plugins.module_utils._catalogue_schema import (
     KAFKA,
@@ -81,7 +82,12 @@ def normalised(platform: Any) -> dict[str, Any]:
         "name": name,
         "cluster_domain": domain,
         "labels": {PART_OF: name, MANAGED_BY: COLLECTION},
-        "namespaces": [fill.filled_namespace(entry) for entry in cleaned["namespaces"]],
+        "namespaces": [
+            with_quota(
+                fill.filled_namespace(entry), workloads, [*stores, *operators, *([monitoring] if monitoring else [])]
+            )
+            for entry in cleaned["namespaces"]
+        ],
         "operators": operators + fill.derived_operators(operators, stores, monitoring),
         "stores": stores,
         "services": copy.deepcopy(services),

@@ -73,6 +73,7 @@ RUNS: dict[str, Any] = {
     "environment": {},
     "termination_grace_seconds": 30,
     "pre_stop_seconds": 5,
+    "security_context": {"read_only_root_filesystem": True, "bind_low_ports": False},
 }
 GATEWAY_PROBE_PATHS = {"liveness": "/hello", "readiness": "/ready"}
 MOST_REPLICAS = 5
@@ -109,7 +110,11 @@ def filled_gateway(gateway: Mapping[str, Any], defaults: Mapping[str, Any]) -> d
     port = "control" if "control" in ports else "http"
     probes = {name: {"path": path, "port": port} for name, path in GATEWAY_PROBE_PATHS.items()}
     # The services' image, settings and probe paths are not the gateway's.
-    shared = {key: value for key, value in defaults.items() if key not in ("image", "ports", "environment")}
+    shared = {
+        key: value
+        for key, value in defaults.items()
+        if key not in ("image", "ports", "environment", "security_context")
+    }
     layers = (
         RUNS,
         shared,
@@ -149,6 +154,7 @@ def _filled_workload(workload: dict[str, Any]) -> dict[str, Any]:
     for key in ("stores", "external", "secrets"):
         workload.setdefault(key, [])
     workload.setdefault("kubernetes_api", False)
+    workload["service_account"] = merged({"name": None, "annotations": {}}, workload.get("service_account"))
     workload["external"] = [merged({"port": 443, "cidrs": []}, external) for external in workload["external"]]
     scaling = workload["autoscaling"]
     scaling.setdefault("min_replicas", workload["replicas"])
@@ -203,7 +209,8 @@ def _filled_backup(backup: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def filled_namespace(namespace: Mapping[str, Any]) -> dict[str, Any]:
-    filled = merged({"purpose": "services", "labels": {}, "quota": {}, "limits": {}}, namespace)
+    # What is None is computed from the workloads; what is given empty is not there.
+    filled = merged({"purpose": "services", "labels": {}, "quota": None, "limits": None}, namespace)
     level = filled.get("pod_security", {}).get("enforce", "restricted")
     filled["pod_security"] = merged(
         {"enforce": level, "audit": "restricted", "warn": "restricted", "version": "latest"},
@@ -214,7 +221,7 @@ def filled_namespace(namespace: Mapping[str, Any]) -> dict[str, Any]:
 
 def filled_operator(operator: Mapping[str, Any], stores: list[dict[str, Any]]) -> dict[str, Any]:
     manages = OPERATOR_OF.get(operator.get("name", ""))
-    filled = merged({"manages": manages, "webhook_port": None, "metrics_port": None}, operator)
+    filled = merged({"manages": manages, "webhook_port": None, "metrics_port": None, "provided": False}, operator)
     filled.setdefault("backup_plugin", manages == POSTGRESQL)
     if "watches" not in filled:
         namespaces = {store.get("namespace", "") for store in stores if store.get("kind") == filled["manages"]}
@@ -230,7 +237,9 @@ def derived_operators(
     backed_up = {store["kind"] for store in stores if store.get("backup")}
     for operator in operators:
         if operator["backup_plugin"] and operator["manages"] in backed_up:
-            wanted.append(_derived(BACKUP_PLUGIN, operator["namespace"], BACKUP_PLUGIN_LABELS, None))
+            plugin = _derived(BACKUP_PLUGIN, operator["namespace"], BACKUP_PLUGIN_LABELS, None)
+            # Who brought the operator brought the plugin beside it.
+            wanted.append({**plugin, "provided": operator["provided"]})
     if monitoring and monitoring["operator"]:
         labels = monitoring["operator_pod_labels"]
         wanted.append(_derived(PROMETHEUS_OPERATOR, monitoring["namespace"], labels, PROMETHEUS_OPERATOR_METRICS_PORT))

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.azora.platform.plugins.module_utils._catalogue import MANAGED_BY
+from ansible_collections.azora.platform.plugins.module_utils._catalogue import COLLECTION, MANAGED_BY, PART_OF
+from ansible_collections.azora.platform.plugins.module_utils._catalogue_quotas import SHARED_NAMESPACE
 from ansible_collections.azora.platform.plugins.module_utils._network_policies import default_deny
 
 LIMIT_FIELDS = {"default": "default", "default_request": "defaultRequest", "max": "max", "min": "min"}
-# It exists on every cluster and may hold other people's pods.
-SHARED_NAMESPACE = "default"
 
 
 class UnknownNamespaceError(ValueError):
@@ -34,6 +33,27 @@ def namespace_manifests(catalogue: Mapping[str, Any], names: Iterable[str] | Non
     manifests += [_quota(catalogue, namespace) for namespace in chosen if namespace["quota"]]
     manifests += [_limits(catalogue, namespace) for namespace in chosen if namespace["limits"]]
     return manifests
+
+
+def foreign_claims(catalogue: Mapping[str, Any], found: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One sentence for each namespace of the catalogue that another platform of this collection has closed already."""
+    owned = {namespace["name"] for namespace in catalogue["namespaces"]}
+    sentences = []
+    for namespace in found:
+        name = namespace["metadata"]["name"]
+        platform = (namespace["metadata"].get("labels") or {}).get(PART_OF)
+        # Others use that label, too; only this collection closes what it labels.
+        if name in owned and platform not in (None, catalogue["name"]) and _is_closed(namespace):
+            sentences.append(
+                f"namespaces.{name}: belongs to the platform '{platform}' on this cluster; give '{catalogue['name']}' "
+                "namespaces of its own, or take the other platform away first (playbooks/teardown.yml)"
+            )
+    return sentences
+
+
+def _is_closed(namespace: Mapping[str, Any]) -> bool:
+    labels = namespace["metadata"].get("labels") or {}
+    return namespace["metadata"]["name"] == SHARED_NAMESPACE or labels.get(MANAGED_BY) == COLLECTION
 
 
 def _namespace(catalogue: Mapping[str, Any], namespace: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils import _catalogue_defaults as fill
+from ansible_collections.azora.platform.plugins.module_utils._catalogue_quotas import needs, readable, unfitting
 from ansible_collections.azora.platform.plugins.module_utils._catalogue_schema import (
     BACKUP_PLUGIN,
     KAFKA,
@@ -56,6 +57,7 @@ class References:
             self._ports(path, workload)
             self._resources(path, workload)
             self._replicas(path, workload)
+            self._account(path, workload)
         domain = self.platform.get("cluster_domain", "cluster.local")
         check_gateway(self.gateway, self.services, domain, self.report)
         self._stores()
@@ -73,7 +75,7 @@ class References:
         known = [namespace["name"] for namespace in self.namespaces]
         users: list[tuple[str, Entry]] = list(self._workloads())
         users += [(f"stores.{store['name']}", store) for store in self.stores]
-        users += [(f"operators.{operator['name']}", operator) for operator in self.operators]
+        users += [(f"operators.{one['name']}", one) for one in self.operators if not one["provided"]]
         if self.platform.get("monitoring"):
             users.append(("monitoring", self.platform["monitoring"]))
         for path, entry in users:
@@ -181,9 +183,18 @@ class References:
                 f"{path}.pre_stop_seconds",
                 f"{pause} leaves no time to stop within termination_grace_seconds {grace}; write less than {grace}",
             )
-        if workload.get("namespace") is not None and workload["image"] is None:
+        is_reported = any(sentence.startswith(f"{path}.image: ") for sentence in self.report)
+        if workload.get("namespace") is not None and workload["image"] is None and not is_reported:
             self.report.add(
                 f"{path}.image", "is missing; write an image reference such as registry.example/service:1.0"
+            )
+
+    def _account(self, path: str, workload: Entry) -> None:
+        account = workload["service_account"]
+        if account["name"] and account["annotations"]:
+            self.report.add(
+                f"{path}.service_account",
+                f"the account {account['name']} is there already and is not changed; leave out name or annotations",
             )
 
     def _stores(self) -> None:
@@ -264,6 +275,8 @@ class References:
                     hint = nearest(namespace, known)
                     self.report.add(f"{path}.watches", f"{shown(namespace)} is not in namespaces; {hint}")
             kind = operator["manages"]
+            if operator["provided"]:
+                self._provided(path, operator, known)
             if operator["name"] in (BACKUP_PLUGIN, PROMETHEUS_OPERATOR):
                 continue
             if kind is None:
@@ -276,12 +289,28 @@ class References:
             else:
                 managed[kind] = operator["name"]
 
+    def _provided(self, path: str, operator: Entry, known: list[str]) -> None:
+        """An operator that somebody else brought lives with somebody else."""
+        if operator["manages"] == REDIS:
+            self.report.add(
+                f"{path}.provided",
+                "Redis Enterprise's operator serves its own namespace only; bring one, in the namespace of the store",
+            )
+        elif operator.get("namespace") in known:
+            self.report.add(
+                f"{path}.provided",
+                f"the operator's namespace {operator['namespace']} is in namespaces, so it is this platform's to close; "
+                "leave it out there, or leave provided out",
+            )
+
     def _given_watches(self, name: str) -> bool:
         return any("watches" in entry for entry in _named(self.platform.get("operators")) if entry["name"] == name)
 
     def _limits(self) -> None:
         for namespace in self.namespaces:
-            limits = namespace["limits"]
+            for path, problem in unfitting(namespace, list(self._workloads())):
+                self.report.add(path, problem)
+            limits = namespace["limits"] or {}
             for lower, upper in (
                 ("min", "default_request"),
                 ("default_request", "default"),
@@ -299,18 +328,15 @@ class References:
     def _quotas(self) -> None:
         """A quota that cannot hold the workloads at their most, one replacement pod each included, stops an update half way."""
         for namespace in self.namespaces:
-            needed: dict[str, Decimal] = {}
-            for _path, workload in self._workloads():
-                if workload.get("namespace") == namespace["name"]:
-                    for key, amount in _needs(workload).items():
-                        needed[key] = needed.get(key, Decimal(0)) + amount
-            for key, hard in namespace["quota"].items():
+            here = [one for _path, one in self._workloads() if one.get("namespace") == namespace["name"]]
+            needed = needs(here)
+            for key, hard in (namespace["quota"] or {}).items():
                 need = needed.get({"cpu": "requests.cpu", "memory": "requests.memory"}.get(key, key), Decimal(0))
                 if quantity(hard) < need:
                     self.report.add(
                         f"namespaces.{namespace['name']}.quota.{key}",
-                        f"{shown(hard)} is less than the {_readable(key, need)} that its workloads need at their most, "
-                        f"with one replacement pod each during an update; write at least '{_readable(key, need)}'",
+                        f"{shown(hard)} is less than the {readable(key, need)} that its workloads need at their most, "
+                        f"with one replacement pod each during an update; write at least '{readable(key, need)}'",
                     )
 
 
@@ -321,19 +347,3 @@ def _named(entries: Any) -> list[dict[str, Any]]:
         if "name" in entry:
             found.setdefault(entry["name"], entry)
     return list(found.values())
-
-
-def _needs(workload: Entry) -> dict[str, Decimal]:
-    scaling = workload["autoscaling"]
-    most = max(workload["replicas"], scaling["max_replicas"] if scaling["enabled"] else 0) + 1
-    needs = {"pods": Decimal(most)}
-    for side in ("requests", "limits"):
-        for kind, amount in workload["resources"][side].items():
-            needs[f"{side}.{kind}"] = quantity(amount) * most
-    return needs
-
-
-def _readable(key: str, amount: Decimal) -> str:
-    if key.endswith("memory"):
-        return f"{-(-int(amount) // 2**20)}Mi"
-    return f"{int(amount * 1000)}m" if amount != amount.to_integral_value() else str(int(amount))

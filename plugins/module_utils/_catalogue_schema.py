@@ -73,7 +73,9 @@ LABEL_VALUE = Text(
 LABELS = MapOf(LABEL_VALUE, LABEL_KEY)
 VARIABLE = Text("the name of an environment variable such as LOG_LEVEL", re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), 253)
 IMAGE = Text(
-    "an image reference such as registry.example/team/service:1.0", re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@+-]*"), 512
+    "an image reference such as registry.example/team/service:1.0, or with a digest of 64 digits, …/service@sha256:0a1b…",
+    re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/+-]*(@sha256:[0-9a-f]{64}|@sha512:[0-9a-f]{128})?"),
+    512,
 )
 PORT = Whole(1, 65535, "a port")
 URL_PATH = Text("a path such as /health", re.compile(r"/[A-Za-z0-9._~/%?&=-]*"), 1024)
@@ -161,6 +163,23 @@ STORE_USE = Record(
     "{name: postgres, database: user}",
 )
 
+# What the level "restricted" of Pod Security lets a container choose; the rest is set for all.
+SECURITY_CONTEXT = Record(
+    {
+        "run_as_user": Key(Whole(1, 2**31 - 1, "a user number other than root's,")),
+        "run_as_group": Key(Whole(1, 2**31 - 1, "a group number other than root's,")),
+        "fs_group": Key(Whole(1, 2**31 - 1, "a group number other than root's,")),
+        "read_only_root_filesystem": Key(Switch()),
+        "bind_low_ports": Key(Switch()),
+    },
+    "{run_as_user: 10001}",
+)
+SERVICE_ACCOUNT = Record(
+    {"name": Key(DNS_SUBDOMAIN), "annotations": Key(MapOf(Text("an annotation's value", keeps_empty=True), LABEL_KEY))},
+    "{annotations: {eks.amazonaws.com/role-arn: arn:aws:iam::111122223333:role/orders}}",
+    short=lambda name: {"name": name},
+)
+
 _RUNS: dict[str, Key] = {
     "image": Key(IMAGE),
     "replicas": Key(Whole(1, 1000)),
@@ -170,6 +189,7 @@ _RUNS: dict[str, Key] = {
     "environment": Key(ENVIRONMENT),
     "termination_grace_seconds": Key(Whole(1, 3600, "a number of seconds")),
     "pre_stop_seconds": Key(Whole(0, 3600, "a number of seconds")),
+    "security_context": Key(SECURITY_CONTEXT),
 }
 _SERVICE_PORTS = Record({"http": Key(PORT), "metrics": Key(PORT)}, "{http: 8080, metrics: 9090}")
 _GATEWAY_PORTS = Record({"http": Key(PORT), "control": Key(PORT), "metrics": Key(PORT)}, "{http: 8080}")
@@ -181,6 +201,7 @@ _WORKLOAD: dict[str, Key] = {
     "external": Key(ListOf(EXTERNAL, named=True)),
     "secrets": Key(ListOf(SECRET, named=True)),
     "kubernetes_api": Key(Switch()),
+    "service_account": Key(SERVICE_ACCOUNT),
 }
 DEFAULTS = Record({**_RUNS, "ports": Key(_SERVICE_PORTS)})
 SERVICE = Record(
@@ -239,6 +260,7 @@ OPERATOR = Record(
         "metrics_port": Key(PORT),
         "watches": Key(ListOf(NAMESPACE_NAME, distinct=True)),
         "backup_plugin": Key(Switch()),
+        "provided": Key(Switch()),
     },
     "{name: strimzi, namespace: strimzi-system, pod_labels: {strimzi.io/kind: cluster-operator}}",
 )

@@ -28,6 +28,7 @@ from ansible_collections.azora.platform.plugins.module_utils._workload_environme
 )
 from ansible_collections.azora.platform.plugins.module_utils._workload_manifests import (
     autoscaler,
+    brings_account,
     deployment,
     disruption_budget,
     kubernetes_service,
@@ -92,7 +93,7 @@ def gateway_manifests(catalogue: t.Mapping[str, t.Any], settings: t.Mapping[str,
         kind: config_map(names[kind], gateway["namespace"], labels=gateway["labels"], data=data)
         for kind, data in files.items()
     }
-    manifests = [service_account(gateway), *maps.values()]
+    manifests = [*([service_account(gateway)] if brings_account(gateway) else []), *maps.values()]
     manifests.append(
         kubernetes_service(
             gateway,

@@ -77,19 +77,36 @@ def checksum(content: t.Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def pod_security_context(*, openshift: bool, run_as_user: int = 0) -> Manifest:
-    """The restricted Pod Security Standard. OpenShift assigns users itself and refuses pods that choose one."""
+def pod_security_context(
+    *, openshift: bool, run_as_user: int = 0, chosen: t.Mapping[str, t.Any] | None = None
+) -> Manifest:
+    """The restricted Pod Security Standard. OpenShift assigns users itself and refuses pods that choose one.
+
+    What the workload has chosen in the catalogue comes before RUN_AS_USER, which is for all of them.
+    """
     context: Manifest = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    if run_as_user and not openshift:
-        context.update(runAsUser=run_as_user, runAsGroup=run_as_user, fsGroup=run_as_user)
-    return context
+    if openshift:
+        return context
+    given = chosen or {}
+    user = given.get("run_as_user") or run_as_user
+    wanted = {
+        "runAsUser": user,
+        "runAsGroup": given.get("run_as_group") or user,
+        "fsGroup": given.get("fs_group") or user,
+    }
+    return context | {key: int(number) for key, number in wanted.items() if number}
 
 
-def container_security_context() -> Manifest:
+def container_security_context(chosen: t.Mapping[str, t.Any] | None = None) -> Manifest:
+    given = chosen or {}
+    capabilities: Manifest = {"drop": ["ALL"]}
+    if given.get("bind_low_ports"):
+        # The one capability that the restricted standard allows.
+        capabilities["add"] = ["NET_BIND_SERVICE"]
     return {
         "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "readOnlyRootFilesystem": True,
+        "capabilities": capabilities,
+        "readOnlyRootFilesystem": bool(given.get("read_only_root_filesystem", True)),
         "runAsNonRoot": True,
     }
 

@@ -110,10 +110,12 @@ def network_policies(catalogue: Catalogue, cluster: Cluster, namespaces: Iterabl
     wanted = chosen_namespaces(catalogue, namespaces)
     policies = [default_deny(catalogue, name) for name in wanted]
     policies += [_allow_dns(catalogue, cluster, name) for name in wanted]
+    # Beside the policies of whoever brought it, an operator of others gets what it needs for this platform's stores.
+    others = [] if namespaces is not None else [one["namespace"] for one in catalogue["operators"] if one["provided"]]
     policies += [
         policy
         for policy in _flow_policies(catalogue, list(flows(catalogue, cluster)))
-        if policy["metadata"]["namespace"] in wanted
+        if policy["metadata"]["namespace"] in (*wanted, *others)
     ]
     policies.sort(key=_place)
     for first, second in itertools.pairwise(policies):
@@ -275,14 +277,15 @@ def _store_flows(store: Mapping[str, Any], pods: Pods, cluster: Cluster) -> Iter
 def _operator_flows(
     operator: Mapping[str, Any], catalogue: Catalogue, stores: Mapping[str, Pods], cluster: Cluster
 ) -> Iterator[Flow]:
-    pods = _operator_pods(operator)
-    yield from _to_api_server(pods, cluster)
-    if operator["webhook_port"]:
-        yield Flow(_api_server_and_nodes(cluster), pods, (operator["webhook_port"],))
-    if operator["name"] == BACKUP_PLUGIN:
-        for caller in catalogue["operators"]:
-            if caller["manages"] == POSTGRESQL:
-                yield Flow(_operator_pods(caller), pods, (BACKUP_PLUGIN_PORT,))
+    pods = _operator_pods(operator, catalogue)
+    if not operator["provided"]:
+        yield from _to_api_server(pods, cluster)
+        if operator["webhook_port"]:
+            yield Flow(_api_server_and_nodes(cluster), pods, (operator["webhook_port"],))
+        if operator["name"] == BACKUP_PLUGIN:
+            for caller in catalogue["operators"]:
+                if caller["manages"] == POSTGRESQL:
+                    yield Flow(_operator_pods(caller, catalogue), pods, (BACKUP_PLUGIN_PORT,))
     for store in catalogue["stores"]:
         if store["kind"] != operator["manages"] or store["namespace"] not in operator["watches"]:
             continue
@@ -311,8 +314,8 @@ def _metrics_flows(
             yield Flow(prometheus, _kafka_exporter(store), (KAFKA_EXPORTER_METRICS_PORT,))
             yield Flow(prometheus, _kafka_entity_operator(store), KAFKA_ENTITY_OPERATOR_PORTS)
     for operator in catalogue["operators"]:
-        if operator["metrics_port"]:
-            yield Flow(prometheus, _operator_pods(operator), (operator["metrics_port"],))
+        if operator["metrics_port"] and not operator["provided"]:
+            yield Flow(prometheus, _operator_pods(operator, catalogue), (operator["metrics_port"],))
 
 
 def _workload_pods(workload: Mapping[str, Any]) -> Pods:
@@ -323,8 +326,12 @@ def _store_pods(store: Mapping[str, Any]) -> Pods:
     return Pods.of(store["cluster"], store["namespace"], store["selector"])
 
 
-def _operator_pods(operator: Mapping[str, Any]) -> Pods:
-    return Pods.of(f"{operator['name']}-operator", operator["namespace"], operator["pod_labels"])
+def _operator_pods(operator: Mapping[str, Any], catalogue: Catalogue) -> Pods:
+    name = f"{operator['name']}-operator"
+    if operator["provided"]:
+        # Beside the policy of that name which whoever brought the operator has there.
+        name = f"{catalogue['name']}-{name}"
+    return Pods.of(name, operator["namespace"], operator["pod_labels"])
 
 
 def _redis_rigger(store: Mapping[str, Any]) -> Pods:

@@ -33,7 +33,12 @@ def operator_plan(
     """
     by_name = {release["name"]: release for release in releases}
     plan = [
-        _planned(operator, by_name.get(operator["name"], {}), methods.get(operator["name"], method))
+        _planned(
+            operator,
+            by_name.get(operator["name"], {}),
+            # What another platform provides is there already, however this one's own operators come.
+            PRESENT if operator.get("provided") else methods.get(operator["name"], method),
+        )
         for operator in catalogue.get("operators") or []
     ]
     installed = {operator["name"] for operator in plan if operator["method"] != PRESENT}
@@ -76,6 +81,10 @@ def operator_mistakes(
             sentences.append(f"operators_methods.{name}: the catalogue has no such operator; it has {_listed(known)}")
         if chosen not in METHODS:
             sentences.append(f"operators_methods.{name}: {chosen!r} is no method; write one of {', '.join(METHODS)}")
+    for operator in catalogue.get("operators") or []:
+        if operator.get("provided") and methods.get(operator["name"], PRESENT) != PRESENT:
+            name = operator["name"]
+            sentences.append(f"operators_methods.{name}: the catalogue says that {name} is provided; leave one out")
     for operator in operator_plan(catalogue, releases, method, methods, definitions):
         sentences += _mistakes_of(operator)
     return sentences

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.azora.platform.plugins.module_utils._rollout import is_waited_for
 from ansible_collections.azora.platform.plugins.module_utils._rollout_advice import advice
 from ansible_collections.azora.platform.plugins.module_utils._rollout_course import Course
 from ansible_collections.azora.platform.plugins.module_utils._rollout_revisions import Revision, referred
@@ -23,6 +24,17 @@ STATES = {
 }
 # How many are named in one sentence, the slowest first.
 MOST_NAMED = 5
+
+
+def awaited(manifests: Sequence[Mapping[str, Any]]) -> str:
+    """What is waited for, in a few words: how many, and the names of the first."""
+    names = [
+        f"{manifest['metadata'].get('namespace', '')}/{manifest['metadata']['name']}"
+        for manifest in manifests
+        if is_waited_for(manifest)
+    ]
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{', '.join(names[:MOST_NAMED])}{more}" if names else "nothing"
 
 
 def as_data(course: Course) -> dict[str, Any]:

@@ -56,7 +56,9 @@ class Ownership:
         self._by_uid = {entry["metadata"]["uid"]: entry for entry in objects if entry["metadata"]["uid"]}
         self._of_operators: set[Identity] = {identity(one) for one in operator_objects}
         self._operators = [
-            (operator["namespace"], dict(operator["pod_labels"])) for operator in catalogue.get("operators") or []
+            (operator["namespace"], dict(operator["pod_labels"]))
+            for operator in catalogue.get("operators") or []
+            if not operator.get("provided")
         ]
         self._stores = {
             Cluster(store["kind"], store["namespace"], store["cluster"]): str(store["name"])

@@ -123,6 +123,8 @@ def kept_operators(
         + (
             f"others need it for {some(needed[operator['name']])}"
             if operator["name"] in needed
+            else "another platform provides it"
+            if operator.get("provided")
             else "it was not installed by this collection (operators_method)"
         )
         for operator in catalogue["operators"]

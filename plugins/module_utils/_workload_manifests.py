@@ -44,7 +44,7 @@ def service_manifests(catalogue: t.Mapping[str, t.Any], settings: t.Mapping[str,
     """All manifests of all services, configuration before what uses it."""
     services = services_of(catalogue)
     maps = {service["name"]: _config_map(catalogue, service) for service in services}
-    manifests = [service_account(service) for service in services]
+    manifests = [service_account(service) for service in services if brings_account(service)]
     manifests += maps.values()
     manifests += [kubernetes_service(service) for service in services]
     manifests += [disruption_budget(service) for service in services]
@@ -86,6 +86,15 @@ def _secrets_of(service: t.Mapping[str, t.Any]) -> list[str]:
     return names + [secret["name"] for secret in service["secrets"]]
 
 
+def brings_account(workload: t.Mapping[str, t.Any]) -> bool:
+    """Whether the workload's ServiceAccount is made with it; one that is named is somebody else's."""
+    return not workload["service_account"]["name"]
+
+
+def account_name(workload: t.Mapping[str, t.Any]) -> str:
+    return str(workload["service_account"]["name"] or workload["name"])
+
+
 def service_account(workload: t.Mapping[str, t.Any]) -> Manifest:
     return manifest(
         "v1",
@@ -93,6 +102,7 @@ def service_account(workload: t.Mapping[str, t.Any]) -> Manifest:
         workload["name"],
         workload["namespace"],
         labels=workload["labels"],
+        annotations=workload["service_account"]["annotations"],
         automountServiceAccountToken=workload["kubernetes_api"],
     )
 
@@ -248,7 +258,7 @@ def _pod(
         "resources": workload["resources"],
         "livenessProbe": probe(workload, "liveness"),
         "readinessProbe": probe(workload, "readiness"),
-        "securityContext": container_security_context(),
+        "securityContext": container_security_context(workload["security_context"]),
         "volumeMounts": mounts,
     }
     pause = int(workload["pre_stop_seconds"])
@@ -256,7 +266,7 @@ def _pod(
         # Endpoints are updated while the pod still answers: no request is sent to a pod that is gone.
         main["lifecycle"] = {"preStop": {"sleep": {"seconds": pause}}}
     pod = {
-        "serviceAccountName": workload["name"],
+        "serviceAccountName": account_name(workload),
         "automountServiceAccountToken": workload["kubernetes_api"],
         "enableServiceLinks": False,
         # The names that pods are given are whole (and those outside are looked up as they are first): one question instead of four, each of
@@ -264,7 +274,9 @@ def _pod(
         "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]},
         "terminationGracePeriodSeconds": int(workload["termination_grace_seconds"]),
         "securityContext": pod_security_context(
-            openshift=bool(settings.get("openshift")), run_as_user=int(settings.get("run_as_user") or 0)
+            openshift=bool(settings.get("openshift")),
+            run_as_user=int(settings.get("run_as_user") or 0),
+            chosen=workload["security_context"],
         ),
         "imagePullSecrets": [{"name": name} for name in settings.get("image_pull_secrets") or []],
         "topologySpreadConstraints": [

@@ -26,3 +26,26 @@ def test_the_example_of_the_readme() -> None:
     assert {"shop/orders", "shop/billing", "shop-data/pg"} <= {workload.identity for workload in workloads}
     findings = [finding for workload in workloads for finding in pod_findings(workload, [])]
     assert {finding.check for finding in findings} == {"readiness"}, "nothing but that no pod is there"
+
+
+GUIDE = README.parent / "docs" / "your-own-platform.md"
+
+
+def test_the_examples_of_the_guide() -> None:
+    """The whole platform as it stands there, with the service more, the provided operator and the chosen security added to it."""
+    texts = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    examples = [yaml.safe_load(text) for text in texts]
+    (platform,) = [one["catalogue_platform"] for one in examples if "catalogue_platform" in one]
+    assert _catalogue.mistakes(platform) == []
+    services = [service for one in examples if isinstance(one, list) for service in one]
+    (operators,) = [one["operators"] for one in examples if "operators" in one]
+    assert [service["name"] for service in services] == ["billing", "orders"]
+    # Ten lines for one service more, as the page promises.
+    assert len(texts[0].splitlines()) <= 10
+    more = {
+        **platform,
+        "services": [*platform["services"], *services],
+        "operators": operators,
+        "gateway": {"name": "gateway", "namespace": "shop", "image": "tykio/tyk-gateway:v5.14.0"},
+    }
+    assert _catalogue.mistakes(more) == []
