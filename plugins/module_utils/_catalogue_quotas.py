@@ -80,18 +80,14 @@ def _limits(workloads: Sequence[Entry]) -> dict[str, dict[str, str]]:
 def unfitting(namespace: Entry, paths: Sequence[tuple[str, Entry]]) -> list[tuple[str, str]]:
     """Limits of the namespace that would refuse a workload's container: the key, and what is wrong."""
     found = []
-    for bound, side, refuses, word, advice in (
-        ("max", "limits", lambda amount, edge: amount > edge, "below", "at least"),
-        ("min", "requests", lambda amount, edge: amount < edge, "above", "at most"),
-    ):
+    for bound, side, word, advice in (("max", "limits", "below", "at least"), ("min", "requests", "above", "at most")):
         for kind, edge in ((namespace["limits"] or {}).get(bound) or {}).items():
             for path, workload in paths:
                 amount = workload["resources"][side].get(kind)
-                if (
-                    workload.get("namespace") == namespace["name"]
-                    and amount
-                    and refuses(quantity(amount), quantity(edge))
-                ):
+                if workload.get("namespace") != namespace["name"] or not amount:
+                    continue
+                beyond = quantity(amount) - quantity(edge)
+                if beyond > 0 if bound == "max" else beyond < 0:
                     found.append(
                         (
                             f"namespaces.{namespace['name']}.limits.{bound}.{kind}",
