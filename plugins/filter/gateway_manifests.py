@@ -10,7 +10,8 @@ author: azora.platform contributors (@azora)
 version_added: 0.1.0
 short_description: The gateway as a Kubernetes workload with its configuration
 description:
-  - Gives the gateway's ServiceAccount, ConfigMaps (tyk.conf, API definitions, policies; immutable, each named by its content), Service, PodDisruptionBudget and Deployment.
+  - Gives the gateway's ServiceAccount, ConfigMaps (tyk.conf, API definitions, policies; immutable, each named by its content), Service,
+    PodDisruptionBudget and Deployment, and what leads to it by a name (an Ingress, an HTTPRoute or Routes), if the catalogue wants that.
   - No secret is in a ConfigMap; the gateway takes them from its Secret as C(TYK_GW_…) variables.
   - Reads nothing from the cluster and changes nothing.
 options:
