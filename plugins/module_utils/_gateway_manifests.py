@@ -103,12 +103,13 @@ def gateway_manifests(catalogue: t.Mapping[str, t.Any], settings: t.Mapping[str,
         )
     )
     manifests.append(disruption_budget(gateway))
+    held = token_key(gateway)
     manifests.append(
         deployment(
             gateway,
             settings,
             container={"env": _environment(gateway), "volumeMounts": _mounts()},
-            secrets=[credentials_name(gateway), *([held[0]] if (held := token_key(gateway)) else [])],
+            secrets=[credentials_name(gateway), *([held[0]] if held else [])],
             volumes=[{"name": kind, "configMap": {"name": made["metadata"]["name"]}} for kind, made in maps.items()],
         )
     )

@@ -28,7 +28,7 @@ SCALED_SECONDS = 180
 @pytest.fixture
 def eager(play: Play) -> Iterator[dict[str, Any]]:
     platform = catalogue()
-    service = next(one for one in platform["services"] if one["name"] == SERVICE)
+    (service,) = [one for one in platform["services"] if one["name"] == SERVICE]
     service["autoscaling"] = {**service["autoscaling"], **EAGER}
     settings = {"catalogue_platform": platform}
     finished = play("playbooks/services.yml", **settings)

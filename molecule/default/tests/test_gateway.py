@@ -74,7 +74,7 @@ def test_a_client_s_limit_is_one_for_both_replicas(
             time.sleep(left)
         window, began = int(time.time() // PER_SECONDS), time.time()
         anna = token(key, subject=f"anna-{window}")
-        statuses = [outside("GET", "/users", token=anna)[0] for _ in range(REQUESTS)]
+        statuses = [outside("GET", "/users", token=anna)[0] for _turn in range(REQUESTS)]
         if int(time.time() // PER_SECONDS) == window:
             break
         assert attempt < ATTEMPTS - 1, f"{REQUESTS} requests took {time.time() - began:.0f} s"

@@ -140,7 +140,7 @@ def test_public_keys_are_taken_as_they_stand_or_from_a_set(shared_gateway: Any, 
     forged = f"{head}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
     answer = one.ask("GET", "/user", headers={"Authorization": forged})
     assert said(answer) == (403, "Key not authorized: Unexpected signing method")
-    assert [one.ask("GET", "/course", headers=good).status for _ in range(3)] == [200, 200, 200]
+    assert [one.ask("GET", "/course", headers=good).status for _turn in range(3)] == [200, 200, 200]
     for kid in ("unknown", "other"):
         headers = token(key=PRIVATE, algorithm="RS256", kid=kid)
         assert said(one.ask("GET", "/course", headers=headers)) == (403, "Key not authorized")
@@ -166,7 +166,7 @@ def test_a_set_that_cannot_be_fetched_is_asked_for_again(shared_gateway: Any, pe
 
 
 def test_a_client_s_limit_is_exact_over_two_gateways_and_all_apis(gateway: Start, redis: Any, peer: Start) -> None:
-    both, user = [gateway(redis.environment, **LIMITED) for _ in range(2)], peer()
+    both, user = [gateway(redis.environment, **LIMITED) for _turn in range(2)], peer()
     for name in ("user", "course"):
         both[0].define(name, user.url, **TOKENS)
     allow(both[0], "user", "course", rate=7, per=LONG)
@@ -185,7 +185,7 @@ def test_a_client_s_limit_is_exact_over_two_gateways_and_all_apis(gateway: Start
 
 
 def test_an_api_s_limit_counts_everybody(gateway: Start, redis: Any, peer: Start) -> None:
-    both, user = [gateway(redis.environment, **LIMITED) for _ in range(2)], peer()
+    both, user = [gateway(redis.environment, **LIMITED) for _turn in range(2)], peer()
     both[0].define("user", user.url, **TOKENS, global_rate_limit={"rate": 3, "per": LONG})
     both[0].define("open", user.url, global_rate_limit={"rate": 2, "per": LONG})
     allow(both[0], "user")
@@ -338,7 +338,7 @@ def test_a_service_that_fails_is_left_alone_for_a_while(gateway: Start, redis: A
     one.define("user", user.url, **versioned(extended_paths={"circuit_breakers": breakers}))
     one.reload()
     user.answers = lambda _request: (500, {"error": "broken"})
-    assert [one.ask("GET", "/user").status for _ in range(4)] == [500] * 4
+    assert [one.ask("GET", "/user").status for _turn in range(4)] == [500] * 4
     assert said(one.ask("GET", "/user")) == (503, "Service temporarily unavailable.")
     assert len(user.requests) == 4
     user.answers = lambda _request: (200, {})
@@ -347,7 +347,7 @@ def test_a_service_that_fails_is_left_alone_for_a_while(gateway: Start, redis: A
     while one.ask("GET", "/user").status != 200:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert [one.ask("GET", "/user").status for _ in range(4)] == [200] * 4
+    assert [one.ask("GET", "/user").status for _turn in range(4)] == [200] * 4
 
 
 # ---- what is not known ----------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def examined(cluster: Cluster, catalogue: dict[str, Any]) -> list[dict[str, Any]
 def pair(gateway: Start, redis: Any, peer: Start) -> tuple[Cluster, dict[str, Any]]:
     catalogue = catalogue_of(peer().url)
     fixed = {"enable_fixed_window_rate_limiter": True, "variables": {"JWT_HMAC_KEY": KEY}}
-    one, other = (gateway(redis.environment, **fixed) for _ in range(2))
+    one, other = (gateway(redis.environment, **fixed) for _turn in range(2))
     for name, definition in _routes.gateway_api_definitions(catalogue).items():
         (one.apps / f"{name}.json").write_text(json.dumps(definition))
     one.policies.write_text(json.dumps(_routes.gateway_policies(catalogue)))

@@ -286,7 +286,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         query = parse_qs(url.query)
         self._keep("GET", None)
-        path, _, name = url.path.rpartition("/")
+        path, _slash, name = url.path.rpartition("/")
         if url.path in DISCOVERY:
             self._send(DISCOVERY[url.path])
         elif f"read {url.path}" in self.server.forbidden or (
@@ -314,7 +314,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         size = int(self.headers.get("Content-Length") or 0)
         self._keep("DELETE", json.loads(self.rfile.read(size)))
-        path, _, name = urlsplit(self.path).path.rpartition("/")
+        path, _slash, name = urlsplit(self.path).path.rpartition("/")
         self.server.delete(path, name)
         self._send({"kind": "Status"})
         self.server.react(path, {"metadata": {"name": name}})
@@ -324,7 +324,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(size))
         self._keep("PATCH", body)
         url = urlsplit(self.path)
-        path, _, name = url.path.rpartition("/")
+        path, _slash, name = url.path.rpartition("/")
         if f"patch {url.path}" in self.server.forbidden:
             self._refuse(403, f"{url.path} is forbidden")
             return
