@@ -62,7 +62,14 @@ RUNS: dict[str, Any] = {
             "failure_threshold": 3,
         },
     },
-    "autoscaling": {"enabled": False, "cpu_percent": 80, "memory_percent": 80},
+    "autoscaling": {
+        "enabled": False,
+        "cpu_percent": 80,
+        "memory_percent": 80,
+        # Up at once, down slowly: a dip in traffic must not take away what the next peak needs.
+        "scale_up_window_seconds": 0,
+        "scale_down_window_seconds": 300,
+    },
     "environment": {},
     "termination_grace_seconds": 30,
     "pre_stop_seconds": 5,

@@ -132,6 +132,9 @@ AUTOSCALING = Record(
         "max_replicas": Key(Whole(1, 1000)),
         "cpu_percent": Key(Whole(1, 1000, "a percentage of the request")),
         "memory_percent": Key(Whole(1, 1000, "a percentage of the request")),
+        # The API takes no more (HPAScalingRules.stabilizationWindowSeconds).
+        "scale_up_window_seconds": Key(Whole(0, 3600, "a number of seconds")),
+        "scale_down_window_seconds": Key(Whole(0, 3600, "a number of seconds")),
     }
 )
 ENVIRONMENT = MapOf(Scalar(), VARIABLE, drops_empty=True)

@@ -173,14 +173,13 @@ def autoscaler(workload: t.Mapping[str, t.Any]) -> Manifest:
                 for name, percent in targets.items()
                 if percent
             ],
-            # Up at once, down slowly: a dip in traffic must not take away what the next peak needs.
             "behavior": {
                 "scaleUp": {
-                    "stabilizationWindowSeconds": 0,
+                    "stabilizationWindowSeconds": int(scaling["scale_up_window_seconds"]),
                     "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
                 },
                 "scaleDown": {
-                    "stabilizationWindowSeconds": 300,
+                    "stabilizationWindowSeconds": int(scaling["scale_down_window_seconds"]),
                     "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}],
                 },
             },

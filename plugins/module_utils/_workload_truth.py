@@ -233,7 +233,10 @@ def _autoscaler(
         moments = [autoscaler["metadata"].get("creationTimestamp")]
         if str(condition.get("reason")).startswith("FailedGet"):
             # Without the metrics of its pods it cannot tell: they are new after a rollout, and miss a scrape on a busy node.
-            moments += [condition.get("lastTransitionTime"), *(pod["metadata"].get("creationTimestamp") for pod in pods)]
+            moments += [
+                condition.get("lastTransitionTime"),
+                *(pod["metadata"].get("creationTimestamp") for pod in pods),
+            ]
         certain = not any(_is_recent(moment, now) for moment in moments)
         yield _wrong("autoscaler", f"{kind} True", str(condition.get("status")), sentence, certain=certain)
         break

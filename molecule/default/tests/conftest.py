@@ -127,6 +127,13 @@ def outside(lab: dict[str, Any]) -> Callable[..., tuple[int, Any]]:
     return request
 
 
+def catalogue() -> dict[str, Any]:
+    """Azora's catalogue as the role has it, to be changed and given as catalogue_platform; its own expressions stay as they are."""
+    defaults = (CHECKOUT / "roles/catalogue/defaults/main.yml").read_text(encoding="utf-8")
+    platform: dict[str, Any] = yaml.safe_load(defaults)["catalogue_platform"]
+    return platform
+
+
 def playbook_command(playbook: str, lab_name: str, extra: dict[str, Any]) -> list[str]:
     variables = yaml.safe_dump({"lab_name": lab_name, **extra}, default_flow_style=True, width=10**6).strip()
     return ["ansible-playbook", playbook, "-e", variables]

@@ -96,6 +96,49 @@ def writes(lab: dict[str, Any], kind: str) -> Iterator[Writes]:
         process.wait()
 
 
+class Reads:
+    """A load of reads, and what it saw when it is over."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._started = time.monotonic()
+        self.result: dict[str, Any] = {}
+
+    def seconds(self) -> float:
+        """For how long it goes on."""
+        assert self._process.poll() is None, "the load has ended"
+        return time.monotonic() - self._started
+
+    def finish(self) -> None:
+        out, _err = self._process.communicate("", timeout=LOAD_SECONDS)
+        assert self._process.returncode == 0
+        self.result = json.loads(out)
+
+
+@contextmanager
+def reads(lab: dict[str, Any], paths: list[str], *, seconds: float, rate: float) -> Iterator[Reads]:
+    """Requests for the paths in turn: see read_load.py. Its result is there at the end of the block."""
+    script = pathlib.Path(__file__).with_name("read_load.py")
+    url = f"http://{lab['nodes'][0]['address']}:{GATEWAY_PORT}"
+    command = ["nsenter", f"--net=/var/run/netns/{lab['outside']['netns']}", sys.executable, str(script), url]
+    process = subprocess.Popen(
+        [*command, str(seconds), str(rate), *paths],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=load_environment(lab),
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        load = Reads(process)
+        yield load
+        load.finish()
+    finally:
+        process.kill()
+        process.wait()
+
+
 def wait_for(what: str, seconds: float, condition: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -183,6 +183,7 @@ def _primary_on(node: str, api: kubernetes.client.ApiClient, core: kubernetes.cl
 
 def test_site_changes_nothing_after_a_failover(play: Play, api: kubernetes.client.ApiClient) -> None:
     wait_until_healthy(api)
-    again = play("playbooks/data.yml")
+    again = play("site.yml")
     assert again.returncode == 0, again.stdout + again.stderr
-    assert " changed=0 " in again.stdout
+    # The summary, the last line of which counts for the whole of site.yml.
+    assert " changed=0 " in again.stdout.split("PLAY RECAP", maxsplit=1)[1]

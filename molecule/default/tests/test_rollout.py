@@ -9,16 +9,13 @@ from __future__ import annotations
 import json
 import pathlib
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import kubernetes
-import pytest
-import yaml
-from tokens import load_environment
+from drill import reads
 
-from conftest import CHECKOUT, GATEWAY_PORT
+from conftest import catalogue
 
 Play = Callable[..., subprocess.CompletedProcess[str]]
 NAMESPACE = "default"
@@ -38,35 +35,9 @@ SAID = {
 }
 
 
-@pytest.fixture
-def reads(lab: dict[str, Any]) -> Iterator[Callable[[], dict[str, Any]]]:
-    """A load of reads that is under way; calling it ends it and gives what it saw."""
-    script = pathlib.Path(__file__).with_name("read_load.py")
-    url = f"http://{lab['nodes'][0]['address']}:{GATEWAY_PORT}"
-    command = ["nsenter", f"--net=/var/run/netns/{lab['outside']['netns']}", sys.executable, str(script), url]
-    process = subprocess.Popen(
-        [*command, str(LOAD_SECONDS), str(RATE), *PATHS],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=load_environment(lab),
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "started\n"
-
-    def finish() -> dict[str, Any]:
-        out, _err = process.communicate("", timeout=LOAD_SECONDS)
-        return dict(json.loads(out))
-
-    yield finish
-    process.kill()
-    process.wait()
-
-
 def broken_platform(lab_name: str) -> dict[str, Any]:
     """Azora's catalogue with four mistakes; its own expressions stay as they are."""
-    defaults = (CHECKOUT / "roles/catalogue/defaults/main.yml").read_text(encoding="utf-8")
-    platform = yaml.safe_load(defaults)["catalogue_platform"]
+    platform = catalogue()
     images = json.loads(pathlib.Path("/var/lib/azora-lab", lab_name, "images.json").read_text(encoding="utf-8"))
     services = {service["name"]: service for service in platform["services"]}
     # Ends, as there is no Kubernetes API for it; idles and answers nothing; is nowhere.
@@ -100,15 +71,15 @@ def config_maps(template: dict[str, Any]) -> set[str]:
 
 def test_four_bad_revisions_are_found_out_and_returned(
     play: Play,
+    lab: dict[str, Any],
     lab_name: str,
     api: kubernetes.client.ApiClient,
     core: kubernetes.client.CoreV1Api,
-    reads: Callable[[], dict[str, Any]],
 ) -> None:
     apps = kubernetes.client.AppsV1Api(api)
     before = revisions(apps)
-    bad = play("playbooks/services.yml", **broken_platform(lab_name))
-    load = reads()
+    with reads(lab, PATHS, seconds=LOAD_SECONDS, rate=RATE) as load:
+        bad = play("playbooks/services.yml", **broken_platform(lab_name))
     assert bad.returncode != 0, bad.stdout
     told = " ".join(bad.stdout.replace("\\'", "'").split())
     for name, words in SAID.items():
@@ -120,9 +91,9 @@ def test_four_bad_revisions_are_found_out_and_returned(
         for word in [*words, "It was returned to revision", "which is ready again after"]:
             assert word in sentences, f"{word!r} is not in {sentences!r}"
     assert "Traceback" not in bad.stdout + bad.stderr
-    print(f"{load['answered']} reads answered meanwhile, {len(load['failed'])} failed")
-    assert load["failed"] == []
-    assert load["answered"] > len(PATHS) * NO_PROGRESS_SECONDS
+    print(f"{load.result['answered']} reads answered meanwhile, {len(load.result['failed'])} failed")
+    assert load.result["failed"] == []
+    assert load.result["answered"] > len(PATHS) * NO_PROGRESS_SECONDS
     # Nothing of the bad ones stays behind, and the configuration that each good one was started with is still there.
     assert revisions(apps) == before
     maps = {entry.metadata.name for entry in core.list_namespaced_config_map(NAMESPACE).items}

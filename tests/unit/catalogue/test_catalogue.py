@@ -157,6 +157,8 @@ def test_the_smallest_catalogue_is_filled(small: dict[str, Any]) -> None:
         "max_replicas": 5,
         "cpu_percent": 80,
         "memory_percent": 80,
+        "scale_up_window_seconds": 0,
+        "scale_down_window_seconds": 300,
     }
     assert catalogue["namespaces"][0]["pod_security"]["enforce"] == "restricted"
 

@@ -73,7 +73,12 @@ PLATFORM: dict[str, t.Any] = {
                 {"name": "redis", "database": "carts"},
                 {"name": "kafka", "produce": ["returns"], "consume": ["sales", "returns"]},
             ],
-            "autoscaling": {"enabled": True, "min_replicas": 3, "max_replicas": 6},
+            "autoscaling": {
+                "enabled": True,
+                "min_replicas": 3,
+                "max_replicas": 6,
+                "scale_down_window_seconds": 120,
+            },
         },
         {"name": "page", "namespace": "front", "calls": ["orders"], "pre_stop_seconds": 0, "ports": {"http": 8000}},
     ],

@@ -133,7 +133,8 @@ def test_an_autoscaled_deployment_leaves_the_number_to_its_autoscaler(manifests,
     spec = find(manifests, "HorizontalPodAutoscaler", "statistics")["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"]) == (3, 6)
     assert {entry["resource"]["name"] for entry in spec["metrics"]} == {"cpu", "memory"}
-    assert spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] >= 300
+    windows = [spec["behavior"][way]["stabilizationWindowSeconds"] for way in ("scaleUp", "scaleDown")]
+    assert windows == [0, 120]
 
 
 def test_probes_and_resources_are_the_catalogues(manifests, find):
