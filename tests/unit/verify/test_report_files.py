@@ -212,7 +212,7 @@ def test_junit_calls_what_could_not_be_judged_an_error() -> None:
     total = junit(result)
     assert (total.get("failures"), int(total.get("errors") or 0)) == ("0", 66 + 2)  # and the probers of two stores
     unknown = total.findall(".//testcase[@classname='connectivity.azora-data/pg']")
-    assert len(unknown) == 23
+    assert len(unknown) == 24
     assert all(case.find("error") is not None for case in unknown)
     assert "this user may not patch pods/ephemeralcontainers" in unknown[0].find("error").get("message")  # type: ignore[union-attr,operator]
 
