@@ -91,20 +91,20 @@ def test_the_version_told_is_the_collections() -> None:
         (
             "passing",
             "PASSED",
-            "All 25 pods are ready and answer their declared probes, and of 251 connections exactly the 29 declared ones are open.",
+            "All 25 pods are ready and answer their declared probes, and of 261 connections exactly the 29 declared ones are open.",
         ),
         ("policy_removed", "FAILED", "1 declared connection blocked."),
         (
             "inconclusive",
             "INCOMPLETE",
-            "Nothing was seen to be wrong, but 64 of 251 connections could not be judged."
+            "Nothing was seen to be wrong, but 66 of 261 connections could not be judged."
             " What could not be looked at does not pass.",
         ),
         (
             "broken",
             "FAILED",
             "10 connections open that nothing declares, 1 declared connection blocked, 2 connections without an answer"
-            " and 4 workloads not in order. 33 of 251 connections could not be judged.",
+            " and 4 workloads not in order. 34 of 261 connections could not be judged.",
         ),
     ],
 )
@@ -116,7 +116,7 @@ def test_the_headline_and_what_it_rests_on(name: str, word: str, sentence: str) 
 def test_only_what_was_checked_is_praised() -> None:
     assert lead(results.verified(checks=["probes"])) == "All 25 pods are ready and answer their declared probes."
     assert (
-        lead(results.verified(checks=["connectivity"])) == "Of 251 connections exactly the 29 declared ones are open."
+        lead(results.verified(checks=["connectivity"])) == "Of 261 connections exactly the 29 declared ones are open."
     )
 
 
@@ -198,7 +198,7 @@ def test_junit_passes_exactly_when_the_verification_does(sample: dict[str, Any])
 def test_junit_has_a_case_for_each_connection_and_workload(broken: dict[str, Any]) -> None:
     suites = {suite.get("name"): suite for suite in junit(broken)}
     assert list(suites) == ["enforcement", "readiness", "probes", "prober", "dns", "connectivity"]
-    assert suites["connectivity"].get("tests") == "251"
+    assert suites["connectivity"].get("tests") == "261"
     assert suites["readiness"].get("tests") == "11"
     assert suites["probes"].get("tests") == "8"  # of stores the vendors' operators choose the probes
     cut = suites["connectivity"].find("testcase[@name='default/user reaches azora-data/pg:5432']")
@@ -210,9 +210,9 @@ def test_junit_has_a_case_for_each_connection_and_workload(broken: dict[str, Any
 def test_junit_calls_what_could_not_be_judged_an_error() -> None:
     result = results.inconclusive()
     total = junit(result)
-    assert (total.get("failures"), int(total.get("errors") or 0)) == ("0", 64 + 2)  # and the probers of two stores
+    assert (total.get("failures"), int(total.get("errors") or 0)) == ("0", 66 + 2)  # and the probers of two stores
     unknown = total.findall(".//testcase[@classname='connectivity.azora-data/pg']")
-    assert len(unknown) == 23
+    assert len(unknown) == 24
     assert all(case.find("error") is not None for case in unknown)
     assert "this user may not patch pods/ephemeralcontainers" in unknown[0].find("error").get("message")  # type: ignore[union-attr,operator]
 
@@ -447,7 +447,7 @@ def test_the_data_of_the_page_explains_each_connection(broken: dict[str, Any]) -
     text = html_report(broken, results.OCCASION)
     (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
     told = json.loads(data)
-    assert len(told["rows"]) == 251
+    assert len(told["rows"]) == 261
     for row, connection in zip(told["rows"], broken["connections"], strict=True):
         texts = [told["texts"][index] if index >= 0 else "" for index in row[:4]]
         assert texts[:3] == [connection["source"], connection["destination"], str(connection["port"])]

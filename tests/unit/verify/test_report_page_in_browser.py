@@ -122,11 +122,11 @@ def test_an_address_opens_the_page_as_it_was(show: Any) -> None:
     assert page("document.querySelector('form.filters').elements.only.checked") is True
     assert page("document.querySelector('form.filters').elements.from.value") == "default"
     assert len(page.texts('.legend button[aria-pressed="true"]')) == 2
-    assert page.texts("output") == ["6 of 251 connections"]
+    assert page.texts("output") == ["6 of 261 connections"]
     page(
         "new Promise((done) => { addEventListener('hashchange', done, {once: true}); location.hash = '#state=mute'; }).then(() => 0)"
     )
-    assert page.texts("output") == ["2 of 251 connections"]
+    assert page.texts("output") == ["2 of 261 connections"]
     assert page.texts(PANEL) == []
 
 
@@ -134,7 +134,7 @@ def test_filters_hide_rows_and_columns(show: Any) -> None:
     page = show("broken")
     assert len(shown_rows(page)) == 11
     page.click("form.filters [name=only]")
-    assert page.texts("output") == ["46 of 251 connections"]
+    assert page.texts("output") == ["47 of 261 connections"]
     assert page("location.hash") == "#only=mismatches"
     page.click('.legend button[data-state="cut"]')
     assert shown_rows(page) == ["default/user"]
@@ -157,7 +157,7 @@ def test_filters_hide_rows_and_columns(show: Any) -> None:
 @pytest.mark.parametrize("screen", [{"width": 1280, "height": 900}, {"width": 360, "height": 780, "phone": True}])
 def test_the_explanation_does_not_lie_on_what_it_explains(show: Any, screen: dict[str, Any]) -> None:
     page = show("broken", **screen)
-    for place in ("tr:first-child td:nth-child(3)", "tr:last-child td:last-child"):
+    for place in ("tr:first-child td:nth-child(4)", "tr:last-child td:last-child"):
         page.click(f".matrix tbody {place} .state")
         square, panel = (
             page(f"document.querySelector('{one}').getBoundingClientRect().toJSON()")
@@ -194,7 +194,7 @@ def test_a_mismatch_leads_to_its_explanation_and_a_cause_to_its_connections(show
     page.click(f"{PANEL} .close")
     page.click('label[for="more"]')
     page.click('.mismatches a[href^="#state=unknown"]')
-    assert page.texts("output") == ["23 of 251 connections"]
+    assert page.texts("output") == ["24 of 261 connections"]
 
 
 def test_the_graph_explains_an_edge_and_filters_by_a_node(show: Any) -> None:
@@ -251,7 +251,7 @@ def test_a_hostile_cluster_gets_nothing_to_run(show: Any) -> None:
 def test_without_script_everything_is_said(show: Any) -> None:
     page = show("broken", script=False)
     assert page.texts("h1") == ["✕\nFAILED"]
-    assert len(page.texts(".matrix .state")) == 251
+    assert len(page.texts(".matrix .state")) == 261
     assert page.texts(".filters") == []
     # A mismatch leads to its line of the list.
     target = page("document.querySelector('.mismatches a[data-row]').getAttribute('href')")
@@ -273,8 +273,8 @@ def test_paper_has_everything(show: Any) -> None:
     page.media("print")
     assert len(page.texts(".mismatches li")) == 34
     assert len(shown_rows(page)) == 11
-    assert len(page.texts(".matrix .state")) == 251
-    assert len(page.texts("table.connections tbody tr")) == 29 + 43  # declared, and not as declared
+    assert len(page.texts(".matrix .state")) == 261
+    assert len(page.texts("table.connections tbody tr")) == 29 + 44  # declared, and not as declared
     assert len(page.texts("table.workloads tbody")) == 11
     assert page.texts(".filters") == page.texts(PANEL) == []
     assert page("getComputedStyle(document.querySelector('.matrix thead')).position") == "static"
