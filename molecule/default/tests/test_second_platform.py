@@ -86,10 +86,17 @@ def test_it_stands_beside_the_first(run: Run) -> None:
     assert "PASSED" in first.stdout
 
 
-def test_a_second_run_of_both_changes_nothing_and_verifies_both(run: Run) -> None:
-    again = run("site.yml")
+def test_a_second_run_changes_nothing(run: Run) -> None:
+    again = run("site.yml", "--limit", "shop")
     assert again.returncode == 0, again.stdout + again.stderr
-    assert changes(again.stdout) == {"lab": 0, "shop": 0}
+    assert changes(again.stdout) == {"shop": 0}
+
+
+def test_both_are_verified_side_by_side(run: Run) -> None:
+    both = run("playbooks/verify.yml", verify_force=True)
+    assert both.returncode == 0, both.stdout + both.stderr
+    assert set(changes(both.stdout)) == {"lab", "shop"}
+    assert both.stdout.count("PASSED:") == 2
 
 
 def test_no_packet_goes_from_one_to_the_other(core: kubernetes.client.CoreV1Api) -> None:

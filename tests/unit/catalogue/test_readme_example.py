@@ -49,3 +49,6 @@ def test_the_examples_of_the_guide() -> None:
         "gateway": {"name": "gateway", "namespace": "shop", "image": "tykio/tyk-gateway:v5.14.0"},
     }
     assert _catalogue.mistakes(more) == []
+    workloads = workloads_from(_connectivity.verification_workloads(_catalogue.normalised(more)))
+    findings = [finding for workload in workloads for finding in pod_findings(workload, [])]
+    assert {finding.check for finding in findings} == {"readiness"}, "nothing but that no pod is there"
