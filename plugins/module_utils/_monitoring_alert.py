@@ -45,13 +45,15 @@ class Alert:
     description: str
     #: What has to be scraped beside the platform's own targets, for it to fire at all.
     needs: str = ""
+    #: What tells it apart from others of its name.
+    labels: tuple[tuple[str, str], ...] = ()
 
     def rule(self, platform: str, runbook: str) -> dict[str, t.Any]:
         return {
             "alert": self.name,
             "expr": self.expression,
             "for": self.lasts,
-            "labels": {"severity": self.severity, "platform": platform},
+            "labels": {"severity": self.severity, "platform": platform, **dict(self.labels)},
             "annotations": {
                 "summary": self.summary,
                 "description": self.description,

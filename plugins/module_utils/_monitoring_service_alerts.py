@@ -53,6 +53,7 @@ def target_alerts(catalogue: Catalogue, monitors: t.Sequence[Manifest]) -> list[
                 WARNING,
                 f"Prometheus scrapes nothing of {place}",
                 f"The {monitor['kind']} {place} has had no target for 10 minutes.",
+                labels=(("monitor", place),),
             )
         )
     return alerts
