@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rules of Azora's catalogue and promtool's tests of them, written into a folder: `alert_tests.py FOLDER`.
+"""The rules of Azora's catalogue, promtool's tests of them, and the dashboards' queries as rules, written into a folder.
 
 Each alert has to have a case in which it is raised and one in which it is not. What its text says is filled in here from the labels that
 the case expects, so a text that names a label the alert does not have is a mistake.
@@ -66,6 +66,16 @@ def promtool_test(rule: dict[str, t.Any], case: dict[str, t.Any], *, raised: boo
     return test | {"alert_rule_test": [{"alertname": rule["alert"], "eval_time": moment, "exp_alerts": expected}]}
 
 
+def queries() -> list[dict[str, str]]:
+    """What the dashboards ask, as rules, with something for their variables."""
+    asked = []
+    for path in sorted((CHECKOUT / "roles/monitoring/files/dashboards").glob("*.json")):
+        for panel in json.loads(path.read_text("utf-8"))["panels"]:
+            asked += [target["expr"] for target in panel.get("targets", [])]
+    filled = [re.sub(r"\$(platform|workload|gateway)", "azora", expression) for expression in asked]
+    return [{"record": f"query:{number}", "expr": expression} for number, expression in enumerate(filled)]
+
+
 def main(folder: pathlib.Path) -> None:
     groups = json.loads(
         json.dumps(
@@ -84,6 +94,7 @@ def main(folder: pathlib.Path) -> None:
         for which in ("fires", "quiet")
     ]
     (folder / "rules.yml").write_text(yaml.safe_dump({"groups": groups}), "utf-8")
+    (folder / "queries.yml").write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": queries()}]}), "utf-8")
     whole = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": tests}
     (folder / "tests.yml").write_text(yaml.safe_dump(whole, sort_keys=False), "utf-8")
 

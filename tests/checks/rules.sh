@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Copyright: azora.platform contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The platform's alert rules, checked and tested by promtool, which the lab's build brings or which is built here from the same Go module.
+# The platform's alert rules, checked and tested, and the dashboards' queries, checked, by promtool, which the lab's build brings or which is built here from the same Go module.
 set -euo pipefail
 cache=$1
 cd "$(dirname "$0")/../.."
@@ -30,4 +30,5 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 PYTHONPATH=.collections python tests/checks/alert_tests.py "$folder"
 "$promtool" check rules --lint=all --lint-fatal "$folder/rules.yml"
+"$promtool" check rules --lint=all --lint-fatal "$folder/queries.yml"
 "$promtool" test rules "$folder/tests.yml"
