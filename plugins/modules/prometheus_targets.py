@@ -80,6 +80,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description: The findings in one sentence, or how many targets there are.
+  returned: always
+  type: str
+  sample: Prometheus gets metrics of all 25 targets.
 passed:
   description: Whether everything that is expected is up.
   returned: always
@@ -155,7 +160,8 @@ def main() -> None:
             up=judgement.up,
             findings=findings,
         )
-    module.exit_json(changed=False, passed=True, complete=True, up=judgement.up, findings=[])
+    said = f"Prometheus gets metrics of all {judgement.up} targets."
+    module.exit_json(changed=False, msg=said, passed=True, complete=True, up=judgement.up, findings=[])
 
 
 def asked(client: KubernetesClient, options: dict[str, t.Any]) -> Judgement:
