@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Copyright: azora.platform contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The platform's alert rules, checked and tested, and the dashboards' queries, checked, by promtool, which the lab's build brings or which is built here from the same Go module.
+# The platform's alert rules, checked and tested, and the dashboards' queries, checked, by promtool, built of the lab's own Go module.
 set -euo pipefail
 cache=$1
 cd "$(dirname "$0")/../.."
 module=roles/lab_binaries/files/go
 key=$(cat $module/go.mod $module/go.sum | sha256sum | cut -c1-16)
-# Built of exactly these modules: by an earlier run, or with a lab's binaries.
+# Kept from an earlier run, if it is of exactly these modules.
 promtool=$cache/promtool/$key/promtool
 if [ ! -x "$promtool" ]; then
   toolchain=$(compgen -G "$cache/go/toolchain/*/bin" | head -n 1 || true)
