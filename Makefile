@@ -58,6 +58,7 @@ unit: setup ## The unit tests; those of the collection itself on every Python of
 	  "$$environment/bin/python" -m pytest $(ONE_PYTHON:%=--ignore=%); \
 	done
 	tests/checks/go.sh $(CACHE)
+	tests/checks/rules.sh $(CACHE)
 
 .PHONY: sanity
 sanity: setup ## ansible-test sanity, without an ignore file

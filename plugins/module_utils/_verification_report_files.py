@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from ansible_collections.azora.platform.plugins.module_utils._report_html import html_report
 from ansible_collections.azora.platform.plugins.module_utils._report_json import json_report
 from ansible_collections.azora.platform.plugins.module_utils._report_junit import junit_report
+from ansible_collections.azora.platform.plugins.module_utils._report_metrics import metrics_report
 from ansible_collections.azora.platform.plugins.module_utils._report_sarif import sarif_report
 from ansible_collections.azora.platform.plugins.module_utils._report_words import Occasion, Result
 from ansible_collections.azora.platform.plugins.module_utils._verification_input import VerificationError
@@ -27,6 +28,7 @@ FORMATS: dict[str, Writer] = {
     ".json": json_report,
     ".xml": junit_report,
     ".html": html_report,
+    ".prom": metrics_report,
 }
 READABLE_BY_ALL = 0o644
 
@@ -37,7 +39,7 @@ def report_paths(given: Sequence[str] | None) -> list[str]:
     for path in paths:
         if _writer(path) is None:
             raise VerificationError(
-                f"report_path {path} ends in none of .json, .xml (JUnit), .sarif and .html, so its format is not known"
+                f"report_path {path} ends in none of .json, .xml (JUnit), .sarif, .html and .prom, so its format is not known"
             )
     return paths
 

@@ -203,7 +203,8 @@ options:
     description:
       - Where to write reports of the result, on the host on which the module runs; one path or several. By default nothing is written.
       - 'The ending chooses the format: C(.json) for programs, C(.xml) for build servers (JUnit), C(.sarif) or C(.sarif.json) for code
-        scanning (SARIF 2.1.0), C(.html) for people (one page that needs nothing else).'
+        scanning (SARIF 2.1.0), C(.html) for people (one page that needs nothing else), C(.prom) for Prometheus (a file that
+        the textfile collector of node_exporter reads, or a Pushgateway takes).'
       - The directory must exist. That, and the ending, is looked at before anything is probed.
       - Each file is replaced as a whole, with mode C(0644), whether the verification passes or not.
       - A report is no change of the cluster, so writing it is not reported as one. Each run writes it anew, and the time in it differs.

@@ -13,7 +13,7 @@ if ! go version 2>/dev/null | grep -qE 'go1\.(2[6-9]|[3-9][0-9])'; then
 fi
 # The flags of the build itself (roles/lab_binaries/vars), so that nothing is compiled twice.
 export GOCACHE=$cache/go/build GOMODCACHE=$cache/go/mod
-export GOFLAGS="-modcacherw -mod=readonly -trimpath -buildvcs=false -pgo=off -tags=no_btrfs,no_zfs,no_devmapper,no_tracing,nri_no_wasm,grpcnotrace,seccomp"
+export GOFLAGS="-modcacherw -mod=readonly -trimpath -buildvcs=false -pgo=off -tags=no_btrfs,no_zfs,no_devmapper,no_tracing,nri_no_wasm,grpcnotrace,seccomp,remove_all_sd,enable_kubernetes_sd"
 export GOTOOLCHAIN=local CGO_ENABLED=0
 unformatted=$(gofmt -l .)
 [ -z "$unformatted" ] || { echo "gofmt would change: $unformatted"; exit 1; }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import datetime
 import hashlib
 import html.parser
 import json
@@ -29,6 +30,7 @@ from ansible_collections.azora.platform.plugins.module_utils._report_html import
 from ansible_collections.azora.platform.plugins.module_utils._report_json import json_report
 from ansible_collections.azora.platform.plugins.module_utils._report_junit import junit_report
 from ansible_collections.azora.platform.plugins.module_utils._report_markup import element, escaped, script_data
+from ansible_collections.azora.platform.plugins.module_utils._report_metrics import metrics_report
 from ansible_collections.azora.platform.plugins.module_utils._report_sarif import RULES, sarif_report
 from ansible_collections.azora.platform.plugins.module_utils._report_words import (
     COLLECTION_VERSION,
@@ -45,6 +47,7 @@ from ansible_collections.azora.platform.plugins.module_utils._verification_repor
     report_paths,
     write_reports,
 )
+from prometheus_client.parser import text_string_to_metric_families
 
 from . import azora_results as results
 
@@ -565,6 +568,33 @@ def test_the_same_result_gives_the_same_page(broken: dict[str, Any]) -> None:
 # ---- files --------------------------------------------------------------------------------------------------------
 
 
+def metrics(result: dict[str, Any]) -> dict[str, float]:
+    """The samples by name and labels, read by Prometheus' own client."""
+    families = text_string_to_metric_families(metrics_report(result, results.OCCASION))
+    return {
+        one.name + "".join(f"{{{key}={value}}}" for key, value in one.labels.items()): one.value
+        for family in families
+        for one in family.samples
+    }
+
+
+def test_metrics_say_what_the_result_says(sample: dict[str, Any]) -> None:
+    found = metrics(sample)
+    assert found["azora_verification_passed"] == (headline(sample) == "PASSED")
+    wrong = [one for one in sample["mismatches"] if one["found"] != "INCONCLUSIVE"]
+    for name, count in (("findings", len(wrong)), ("inconclusive", len(sample["mismatches"]) - len(wrong))):
+        assert sum(value for key, value in found.items() if key.startswith(f"azora_verification_{name}{{")) == count
+    connections = [value for key, value in found.items() if key.startswith("azora_verification_connections{")]
+    assert sum(connections) == len(sample["connections"])
+    moment = datetime.datetime.fromisoformat(results.OCCASION.time)
+    assert found["azora_verification_time_seconds"] == moment.timestamp()
+
+
+def test_metrics_name_every_check_so_that_an_alert_ends() -> None:
+    found = metrics(results.passing())
+    assert {f"azora_verification_findings{{check={rule.check}}}" for rule in RULES} <= set(found)
+
+
 def test_the_ending_chooses_the_format(tmp_path: pathlib.Path, broken: dict[str, Any]) -> None:
     names = ["a.json", "b.xml", "c.sarif", "d.sarif.json", "e.html", "F.HTML"]
     given = [str(tmp_path / name) for name in names]
@@ -590,7 +620,7 @@ def test_another_ending_is_refused() -> None:
     with pytest.raises(VerificationError) as refused:
         report_paths(["/srv/report.html", "/srv/report.pdf"])
     assert str(refused.value) == (
-        "report_path /srv/report.pdf ends in none of .json, .xml (JUnit), .sarif and .html, so its format is not known"
+        "report_path /srv/report.pdf ends in none of .json, .xml (JUnit), .sarif, .html and .prom, so its format is not known"
     )
 
 

@@ -645,7 +645,7 @@ def test_check_mode_writes_no_report_and_asks_for_no_directory(
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("report.pdf", "ends in none of .json, .xml (JUnit), .sarif and .html, so its format is not known."),
+        ("report.pdf", "ends in none of .json, .xml (JUnit), .sarif, .html and .prom, so its format is not known."),
         ("missing/report.html", "cannot be written, because there is no directory"),
     ],
 )

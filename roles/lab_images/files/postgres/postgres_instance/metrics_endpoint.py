@@ -54,8 +54,8 @@ QUERIES = (
         "cnpg_pg_replication",
         "gauge",
         """
-        SELECT CASE WHEN pg_is_in_recovery()
-                    THEN coalesce(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0) ELSE 0 END AS lag,
+        SELECT CASE WHEN NOT pg_is_in_recovery() OR pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
+                    ELSE greatest(0, coalesce(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0)) END AS lag,
                pg_is_in_recovery()::int AS in_recovery,
                (SELECT count(*) FROM pg_stat_wal_receiver) AS is_wal_receiver_up,
                (SELECT count(*) FROM pg_stat_replication) AS streaming_replicas

@@ -1,0 +1,100 @@
+# Copyright: azora.platform contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lab's Prometheus gets metrics of everything, its rules work, and what the dashboards ask of the platform's own series has an answer."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import pathlib
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import kubernetes
+import kubernetes.stream
+import pytest
+
+from conftest import ansible
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
+DASHBOARDS = CHECKOUT / "roles" / "monitoring" / "files" / "dashboards"
+NAMESPACE, LABELS, PORT = "azora-monitoring", "app.kubernetes.io/name=prometheus", 9090
+# What nobody exports here: the lab has neither kube-state-metrics nor Strimzi's exporter, and no verification that was scheduled.
+NOT_HERE = ("kube_", "container_", "kafka_consumergroup_lag", "azora_verification_")
+# Counted from the first time on, which may never come: that they are known is enough.
+ONCE_IT_HAPPENED = ("azora_outbound_requests_total", "azora_store_failures_total", "azora_events_consumed_total")
+# Rates look back.
+PATIENCE = 60
+
+
+@pytest.fixture(scope="module")
+def ask(core: kubernetes.client.CoreV1Api) -> Callable[[str], Any]:
+    """Prometheus' API, through the API server."""
+
+    def request(path: str) -> Any:
+        pod = core.list_namespaced_pod(NAMESPACE, label_selector=LABELS).items[0].metadata.name
+        own = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(core.api_client.configuration))
+        forward = kubernetes.stream.portforward(
+            own.connect_get_namespaced_pod_portforward, pod, NAMESPACE, ports=str(PORT)
+        )
+        connection = http.client.HTTPConnection("localhost", PORT)
+        connection.sock = forward.socket(PORT)
+        try:
+            connection.request("GET", path)
+            answer = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+            forward.close()
+        assert answer["status"] == "success", answer
+        return answer["data"]
+
+    return request
+
+
+def test_every_target_is_up(play: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = play("playbooks/monitoring.yml")
+    assert "Prometheus gets metrics of all" in done.stdout
+    assert "changed=0" in done.stdout
+
+
+def test_every_rule_can_be_evaluated(ask: Callable[[str], Any]) -> None:
+    rules = [rule for group in ask("/api/v1/rules")["groups"] for rule in group["rules"]]
+    assert len(rules) > 30
+    assert [rule["name"] for rule in rules if rule["health"] == "err"] == []
+
+
+def test_panels_have_something_to_show(ask: Callable[[str], Any]) -> None:
+    asked = {
+        target["expr"].replace("$platform", "azora").replace("$workload", ".*")
+        for path in DASHBOARDS.glob("*.json")
+        for panel in json.loads(path.read_text("utf-8"))["panels"]
+        for target in panel.get("targets", [])
+    }
+    left = {query for query in asked if not any(name in query for name in (*NOT_HERE, *ONCE_IT_HAPPENED))}
+    assert left
+    deadline = time.monotonic() + PATIENCE
+    while left := {query for query in left if not ask(f"/api/v1/query?query={quote(query)}")["result"]}:
+        assert time.monotonic() < deadline, f"no data for {sorted(left)}"
+        time.sleep(2)
+    known = ask("/api/v1/metadata")
+    assert [name for name in ONCE_IT_HAPPENED if name not in known and name.removesuffix("_total") not in known] == []
+
+
+def test_a_prometheus_that_cannot_be_asked_is_inconclusive(lab: dict[str, Any]) -> None:
+    arguments = {
+        "kubeconfig": lab["kubeconfig"],
+        "namespace": NAMESPACE,
+        "labels": {"app.kubernetes.io/name": "somebody-else"},
+        "expected": [],
+        "timeout": 0,
+    }
+    done = ansible(
+        "ansible", "localhost", "-m", "azora.platform.prometheus_targets", "-a", json.dumps(arguments), check=False
+    )
+    assert done.returncode != 0
+    assert "INCONCLUSIVE: whether every target is up could not be seen" in done.stdout
