@@ -60,6 +60,8 @@ class Tokens:
         for name in (rule.subject_claim, "sub"):
             if isinstance(claims.get(name), str) and claims[name]:
                 return str(claims[name])
+            if claims.get(name) == "":
+                raise TokenError(f"found an empty user ID in predefined base claim, claim: {name}", 403)
         raise TokenError("no suitable claims for user ID were found", 403)
 
     async def _key(self, rule: Jwt, header: Mapping[str, Any]) -> Any:
