@@ -50,7 +50,7 @@ lint: setup ## ruff, mypy, ansible-lint (production), changelog, documentation o
 	tests/checks/plugin_docs.sh
 
 .PHONY: unit
-unit: setup ## The unit tests; those of the collection itself on every Python of this machine that it supports
+unit: setup ## The unit tests; those of the collection itself also on the newest Python of this machine
 	tests/checks/programs.sh
 	pytest
 	for python in $(OTHER_PYTHONS); do \

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Copyright: azora.platform contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Prints every further supported Python (3.12, 3.13) of this machine: on PATH, or kept by pyenv without being selected.
-for version in 3.12 3.13; do
+# Prints the newest supported Python beside 3.11 that this machine has, on PATH, or kept by pyenv without being selected: what holds on the oldest
+# and on the newest holds between them, and ansible-test sanity compiles everything for each.
+for version in 3.13 3.12; do
   for candidate in "$(command -v "python$version")" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version".*/bin/"python$version"; do
     if [ -x "$candidate" ] && "$candidate" -c 'import venv, ensurepip' >/dev/null 2>&1; then
       echo "$candidate"
-      break
+      exit
     fi
   done
 done

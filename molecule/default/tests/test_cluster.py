@@ -24,7 +24,7 @@ def test_three_nodes_are_ready(core: kubernetes.client.CoreV1Api, lab: dict[str,
 
 def test_every_workload_has_two_replicas_on_different_nodes(api: kubernetes.client.ApiClient) -> None:
     deployments = kubernetes.client.AppsV1Api(api).list_deployment_for_all_namespaces(
-        label_selector="app.kubernetes.io/part-of=azora"
+        label_selector="app.kubernetes.io/part-of=azora,app.kubernetes.io/component in (gateway,service)"
     )
     names = sorted(deployment.metadata.name for deployment in deployments.items)
     assert names == sorted(
