@@ -136,6 +136,8 @@ def ask_for_last_words(client: KubernetesClient, course: Course, world: World, l
     if pod is not None and judgement.container and lines:
         try:
             values = _masking.secret_values(_secrets(client, namespace, pod))
+            # What is part of its own name is no secret: a database and a user are often called like their service.
+            values = [value for value in values if value not in f"{namespace}/{judgement.pod}"]
             text = _log(client, namespace, judgement.pod, judgement.container, lines, previous=judgement.previous)
         except KubernetesError as error:
             course.log_withheld = f"The log of {judgement.pod} is not shown: {error}"

@@ -95,7 +95,9 @@ def _waiting_trouble(identity: str, pod: Object, about: Sequence[Object]) -> Jud
                 return _judgement(state, f"{identity} cannot start: {event}", reason, identity, event=event)
     for one in status.get("containerStatuses") or []:
         if "running" in (one.get("state") or {}) and not one.get("ready"):
-            event = _event(about, "Unhealthy")
+            # That it is not alive either may be said later, and is less to the point.
+            ready = [one for one in about if not str(one.get("message")).startswith("Liveness")]
+            event = _event(ready, "Unhealthy") or _event(about, "Unhealthy")
             sentence = f"{identity} runs and is not ready" + (f": {event}" if event else "")
             name = str(one.get("name") or "")
             return _judgement(State.MOVING, sentence, "NotReady", identity, container=name, event=event)

@@ -192,6 +192,8 @@ def test_events_tell_what_no_status_does():
         event_of(pod, "Unhealthy", f"Readiness probe failed: HTTP {code}", f"2026-01-01T00:00:0{second}Z")
         for second, code in enumerate((503, 404))
     ]
+    # What its liveness says comes later, and tells less.
+    told.append(event_of(pod, "Unhealthy", "Liveness probe failed: HTTP 404", "2026-01-01T00:00:09Z"))
     judgement = judged(LACKING, pod, events=told[::-1])
     assert judgement.event == "Unhealthy: Readiness probe failed: HTTP 404"
 

@@ -54,7 +54,7 @@ def crashing(api):
     api.put(PODS, pod)
     api.put(EVENTS, event_of(pod, "BackOff", "Back-off restarting failed container"))
     api.put(CONFIG_MAPS, {"metadata": {"namespace": "shop", "name": "orders-config-1"}})
-    api.put(SECRETS, secret_of("orders-credentials", PASSWORD="icky-tricky"))
+    api.put(SECRETS, secret_of("orders-credentials", PASSWORD="icky-tricky", USERNAME="orders"))
     api.logs["orders-2-a previous"] = "starting\ncannot log in with icky-tricky\nLOG_LEVEL is 'loud'\n"
 
     def react(path, thing):
