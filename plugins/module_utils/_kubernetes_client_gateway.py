@@ -24,6 +24,7 @@ from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client 
     KubernetesError,
     together,
 )
+from ansible_collections.azora.platform.plugins.module_utils._tunnelled_http import Answer, ask
 
 PODS = "/api/v1/namespaces/{}/pods"
 SECRETS = "/api/v1/namespaces/{}/secrets/{}"
@@ -87,19 +88,10 @@ class GatewayReplicas:
             problems.append(answer_problem(route, status, headers, said, with_token=True))
         return [problem for problem in problems if problem]
 
-    def _ask(self, pod: str, port: int, path: str, headers: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+    def _ask(self, pod: str, port: int, path: str, headers: Mapping[str, str]) -> Answer:
         with self._client.tunnel(self._namespace, pod, port) as tunnel:
             tunnel.settimeout(TIMEOUT)
-            connection = http.client.HTTPConnection("localhost", port)
-            connection.sock = tunnel
-            # Without it a second request would go to this machine.
-            connection.auto_open = 0
-            try:
-                connection.request("GET", path, headers={**headers, "Connection": "close"})
-                response = connection.getresponse()
-                return response.status, dict(response.getheaders()), response.read()
-            finally:
-                connection.close()
+            return ask(tunnel, port, "GET", path, headers={**headers, "Connection": "close"})
 
     def _secret(self, name: str) -> dict[str, str]:
         secret = self._client.get(SECRETS.format(self._namespace, name))

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client import KubernetesClient, KubernetesError
+from ansible_collections.azora.platform.plugins.module_utils._tunnelled_http import ask
 
 TIMEOUT = 30.0
 PODS = "/api/v1/namespaces/{}/pods"
@@ -38,17 +39,10 @@ def ask_prometheus(client: KubernetesClient, place: Mapping[str, Any], path: str
 def _ask_pod(client: KubernetesClient, namespace: str, pod: str, port: int, path: str) -> Any:
     with client.tunnel(namespace, pod, port) as tunnel:
         tunnel.settimeout(TIMEOUT)
-        connection = http.client.HTTPConnection("localhost", port)
-        connection.sock = tunnel
-        try:
-            connection.request("GET", path, headers={"Accept": "application/json"})
-            response = connection.getresponse()
-            said = response.read()
-        finally:
-            connection.close()
-    if response.status != http.client.OK:
-        raise KubernetesError(f"pod {namespace}/{pod} answers {response.status}")
-    answer = json.loads(said)
+        said = ask(tunnel, port, "GET", path, headers={"Accept": "application/json"})
+    if said.status != http.client.OK:
+        raise KubernetesError(f"pod {namespace}/{pod} answers {said.status}")
+    answer = json.loads(said.body)
     if answer.get("status") != "success":
         raise KubernetesError(f"pod {namespace}/{pod} says {answer.get('error') or answer.get('status')}")
     return answer["data"]

@@ -19,6 +19,7 @@ from ansible_collections.azora.platform.plugins.module_utils._redis_datasets imp
     DatasetError,
     RefusedError,
 )
+from ansible_collections.azora.platform.plugins.module_utils._tunnelled_http import ask
 
 API_PORT = 9443
 TIMEOUT = 30.0
@@ -71,21 +72,14 @@ class ClusterApi:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
             tunnel.settimeout(TIMEOUT)
-            connection = http.client.HTTPConnection("localhost", API_PORT)
-            connection.sock = context.wrap_socket(tunnel)
-            try:
-                content = None if body is None else json.dumps(body)
-                headers = {**self._headers, **({"Content-Type": "application/json"} if content else {})}
-                connection.request(method, path, body=content, headers=headers)
-                response = connection.getresponse()
-                said = response.read()
-            finally:
-                connection.close()
-        if response.status in (301, 302, 307, 308, 502, 503, 504):
-            raise KubernetesError(f"pod {self._namespace}/{pod} answers {response.status}")
-        if response.status != http.client.OK:
-            raise RefusedError(response.status, _words(said) or f"status {response.status}")
-        return dict(json.loads(said)) if said.strip() else {}
+            content = None if body is None else json.dumps(body)
+            headers = {**self._headers, **({"Content-Type": "application/json"} if content else {})}
+            said = ask(context.wrap_socket(tunnel), API_PORT, method, path, headers=headers, body=content)
+        if said.status in (301, 302, 307, 308, 502, 503, 504):
+            raise KubernetesError(f"pod {self._namespace}/{pod} answers {said.status}")
+        if said.status != http.client.OK:
+            raise RefusedError(said.status, _words(said.body) or f"status {said.status}")
+        return dict(json.loads(said.body)) if said.body.strip() else {}
 
 
 def read_database(client: KubernetesClient, namespace: str, name: str) -> tuple[Database, dict[str, str]]:
