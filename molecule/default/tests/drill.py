@@ -147,6 +147,11 @@ def wait_for(what: str, seconds: float, condition: Callable[[], Any]) -> Any:
     return found
 
 
+def wait_until_steady(load: Writes) -> None:
+    """Until it has been acknowledged for some seconds: the load that was before."""
+    wait_for("steady writes", OUTAGE_SECONDS, lambda: load.acknowledged_after(STEADY_SECONDS))
+
+
 def wait_for_writes(load: Writes, killed: float) -> None:
     """Until the load is steady again; what was under way when the primary died may still be answered after that."""
     again = wait_for("writes", OUTAGE_SECONDS, lambda: load.acknowledged_after(killed + UNDER_WAY_SECONDS))

@@ -11,13 +11,13 @@ import json
 import pathlib
 import re
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import kubernetes
 import kubernetes.dynamic
 import pytest
+from drill import wait_for
 
 Play = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -36,14 +36,6 @@ def conditions(custom: kubernetes.client.CustomObjectsApi) -> dict[str, dict[str
     return {condition["type"]: condition for condition in cluster["status"]["conditions"]}
 
 
-def wait_for(what: str, condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"after {PATIENCE} s still waiting for {what}"
-        time.sleep(0.5)
-    return found
-
-
 def test_the_first_backup_is_there(custom: kubernetes.client.CustomObjectsApi) -> None:
     def completed() -> list[dict[str, Any]]:
         of_the_schedule = {"label_selector": f"cnpg.io/scheduled-backup={BACKUPS}"}
@@ -51,9 +43,9 @@ def test_the_first_backup_is_there(custom: kubernetes.client.CustomObjectsApi) -
         found = custom.list_namespaced_custom_object(*backups, **of_the_schedule)["items"]
         return [backup for backup in found if backup.get("status", {}).get("phase") == "completed"]
 
-    [backup, *_others] = wait_for("a completed backup", completed)
+    [backup, *_others] = wait_for("a completed backup", PATIENCE, completed)
     assert backup["status"]["beginWal"] <= backup["status"]["endWal"]
-    assert wait_for("word of it", lambda: conditions(custom).get("LastBackupSucceeded"))["status"] == "True"
+    assert wait_for("word of it", PATIENCE, lambda: conditions(custom).get("LastBackupSucceeded"))["status"] == "True"
     assert conditions(custom)["ContinuousArchiving"]["status"] == "True"
 
 
@@ -104,7 +96,7 @@ def recovered(custom: kubernetes.client.CustomObjectsApi, core: kubernetes.clien
     clusters = ("postgresql.cnpg.io", "v1", NAMESPACE, "clusters")
     custom.delete_namespaced_custom_object(*clusters, name)
     pods = {"namespace": NAMESPACE, "label_selector": f"cnpg.io/cluster={name}"}
-    wait_for("its pods to go", lambda: not core.list_namespaced_pod(**pods).items)
+    wait_for("its pods to go", PATIENCE, lambda: not core.list_namespaced_pod(**pods).items)
     # What Patroni noted, and what nobody owns.
     core.delete_collection_namespaced_config_map(**pods)
     for secret in core.list_namespaced_secret(NAMESPACE).items:
@@ -159,7 +151,7 @@ def test_a_wrong_key_is_said_and_heals(play: Play, ask: Ask, custom: kubernetes.
         condition = conditions(custom)["ContinuousArchiving"]
         return condition if condition["status"] == "False" else None
 
-    assert "403" in wait_for("a refused file", refused)["message"]
+    assert "403" in wait_for("a refused file", PATIENCE, refused)["message"]
     seen = play("playbooks/verify.yml")
     assert seen.returncode != 0
     said = f"the write-ahead log of {NAMESPACE}/{CLUSTER} does not arrive in the object store"
@@ -183,7 +175,7 @@ def test_every_redis_database_is_backed_up_by_the_clock(custom: kubernetes.clien
         ]
         return bool(found) and all(one.get("backupStatus") == "succeeded" and one["lastBackupTime"] for one in found)
 
-    wait_for("backups of all Redis databases", all_made)
+    wait_for("backups of all Redis databases", PATIENCE, all_made)
 
 
 @pytest.fixture

@@ -9,14 +9,13 @@ from __future__ import annotations
 import collections
 import json
 import pathlib
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import kubernetes
 import pytest
-from drill import HEALTHY_SECONDS, check, uid_of, wait_for, wait_for_writes, writes
+from drill import HEALTHY_SECONDS, check, uid_of, wait_for, wait_for_writes, wait_until_steady, writes
 
 from conftest import kill_all
 
@@ -87,7 +86,7 @@ def test_a_broker_is_killed(
     kind = f"drill-{uuid.uuid4().hex[:8]}"
 
     with writes(lab, kind) as load:
-        time.sleep(5)  # the load that was before
+        wait_until_steady(load)
         kill_all(lab, f"{victim.spec.node_name}/kubepods/*/pod{uid}")
         core.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
         killed = load.now()

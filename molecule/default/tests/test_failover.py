@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +20,7 @@ from drill import (
     uid_of,
     wait_for,
     wait_for_writes,
+    wait_until_steady,
     writes,
 )
 
@@ -103,7 +103,7 @@ def test_the_primarys_pod_is_killed(
     before = wait_until_protected(api)
     pod = core.read_namespaced_pod(before, NAMESPACE)
     with writes(lab, "users") as load:
-        time.sleep(5)  # the load that was before
+        wait_until_steady(load)
         kill_all(lab, f"{pod.spec.node_name}/kubepods/*/pod{pod.metadata.uid}")
         core.delete_namespaced_pod(before, NAMESPACE, grace_period_seconds=0)
         killed = load.now()
@@ -141,7 +141,8 @@ def test_the_primarys_node_dies(
     node = redis_before.spec.node_name
     before = _primary_on(node, api, core)
     with writes(lab, "users") as load, writes(lab, "sessions") as sessions:
-        time.sleep(5)
+        wait_until_steady(load)
+        wait_until_steady(sessions)
         for part in ("kubelet", "containerd", "shims", "kubepods"):
             kill_all(lab, f"{node}/{part}")
         killed, killed_for_sessions = load.now(), sessions.now()

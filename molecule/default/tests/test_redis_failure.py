@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ from drill import (
     uid_of,
     wait_for,
     wait_for_writes,
+    wait_until_steady,
     writes,
 )
 
@@ -38,7 +38,7 @@ def test_the_primarys_pod_is_killed(
     before = redis_primary(core, DATABASE, PORT)
     name, uid = before.metadata.name, before.metadata.uid
     with writes(lab, "sessions") as load:
-        time.sleep(5)  # the load that was before
+        wait_until_steady(load)
         kill_all(lab, f"{before.spec.node_name}/kubepods/*/pod{uid}")
         core.delete_namespaced_pod(name, REDIS_NAMESPACE, grace_period_seconds=0)
         killed = load.now()
