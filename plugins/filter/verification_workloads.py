@@ -17,7 +17,7 @@ short_description: The workloads of a platform as the module verify takes them
 description:
   - Derives from the catalogue, for the gateway, every service and every store, its pods' labels, replicas,
     container, probes and ports.
-positional: _input, workloads
+positional: _input, workloads, revisions
 options:
   _input:
     description:
@@ -31,6 +31,11 @@ options:
       - By default all of the catalogue.
     type: list
     elements: str
+  revisions:
+    description:
+      - Workloads (C(namespace/name)) of which only the pods of one revision are meant, with its label C(pod-template-hash), as
+        RV(azora.platform.rollout#module:canaries) has them.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -49,9 +54,11 @@ _value:
 """
 
 
-def verification_workloads(catalogue: dict[str, Any], workloads: list[str] | None = None) -> list[dict[str, Any]]:
+def verification_workloads(
+    catalogue: dict[str, Any], workloads: list[str] | None = None, revisions: dict[str, str] | None = None
+) -> list[dict[str, Any]]:
     try:
-        return _connectivity.verification_workloads(catalogue, workloads)
+        return _connectivity.verification_workloads(catalogue, workloads, revisions)
     except _connectivity.ConnectivityInputError as error:
         raise AnsibleFilterError(f"verification_workloads: {error}") from error
 

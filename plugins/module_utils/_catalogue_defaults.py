@@ -74,6 +74,7 @@ RUNS: dict[str, Any] = {
     "termination_grace_seconds": 30,
     "pre_stop_seconds": 5,
     "security_context": {"read_only_root_filesystem": True, "bind_low_ports": False},
+    "canary": False,
 }
 GATEWAY_PROBE_PATHS = {"liveness": "/hello", "readiness": "/ready"}
 MOST_REPLICAS = 5

@@ -190,6 +190,7 @@ _RUNS: dict[str, Key] = {
     "termination_grace_seconds": Key(Whole(1, 3600, "a number of seconds")),
     "pre_stop_seconds": Key(Whole(0, 3600, "a number of seconds")),
     "security_context": Key(SECURITY_CONTEXT),
+    "canary": Key(Switch()),
 }
 _SERVICE_PORTS = Record({"http": Key(PORT), "metrics": Key(PORT)}, "{http: 8080, metrics: 9090}")
 _GATEWAY_PORTS = Record({"http": Key(PORT), "control": Key(PORT), "metrics": Key(PORT)}, "{http: 8080}")

@@ -44,9 +44,21 @@ def connections(
     return rows
 
 
-def verification_workloads(catalogue: Catalogue, workloads: Iterable[str] | None = None) -> list[dict[str, Any]]:
-    """The given workloads and stores (all by default) as the module verify takes them."""
-    return [_verified(end) for end in _ends(catalogue, workloads)]
+def verification_workloads(
+    catalogue: Catalogue, workloads: Iterable[str] | None = None, revisions: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """The given workloads and stores (all by default) as the module verify takes them.
+
+    Of those in REVISIONS only the pods with that label pod-template-hash are meant.
+    """
+    found = [_verified(end) for end in _ends(catalogue, workloads)]
+    for entry in found:
+        template_hash = (revisions or {}).get(f"{entry['namespace']}/{entry['name']}")
+        if template_hash:
+            entry["selector"]["pod-template-hash"] = template_hash
+            entry |= {"replicas": 1, "disruption_budget": False, "autoscaled": False}
+            entry.pop("max_replicas", None)
+    return found
 
 
 def _ends(catalogue: Catalogue, chosen: Iterable[str] | None) -> list[Mapping[str, Any]]:

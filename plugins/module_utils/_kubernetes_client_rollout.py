@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils import _masking
+from ansible_collections.azora.platform.plugins.module_utils._canary import is_canary
 from ansible_collections.azora.platform.plugins.module_utils._config_maps import config_maps_in_use
 from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client import (
     KubernetesClient,
@@ -35,6 +36,7 @@ from ansible_collections.azora.platform.plugins.module_utils._rollout_kinds impo
 from ansible_collections.azora.platform.plugins.module_utils._rollout_pods import is_ready
 from ansible_collections.azora.platform.plugins.module_utils._rollout_revisions import (
     GOOD,
+    HASH,
     Revision,
     current_revision,
     history,
@@ -71,6 +73,8 @@ class Outcome:
     # The ConfigMaps in use, by namespace, where both Deployments and ReplicaSets could be looked at.
     config_maps: dict[str, list[str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    # The label pod-template-hash of the revision of which one pod is there, by Deployment.
+    canaries: dict[str, str] = field(default_factory=dict)
 
 
 def roll_out(
@@ -101,7 +105,18 @@ def roll_out(
     outcome = Outcome(wait.courses, time.monotonic() - began, _in_use(world), sorted(_unseen(world)))
     if not look_once:
         outcome.warnings += mark(client, wait.courses, world)
+    outcome.canaries = _canaries(wait.courses, world)
     return outcome
+
+
+def _canaries(courses: Sequence[Course], world: World) -> dict[str, str]:
+    found = {}
+    for course in courses:
+        live = _live(world, course) if course.kind == "Deployment" and course.state is State.READY else None
+        if live is not None and is_canary(live):
+            current = current_revision(course.kind, live, world.all("ReplicaSet", course.namespace))
+            found[course.identity] = (current or {"metadata": {}})["metadata"].get("labels", {}).get(HASH, "")
+    return {identity: template_hash for identity, template_hash in found.items() if template_hash}
 
 
 def _in_use(world: World) -> dict[str, list[str]]:
@@ -281,6 +296,9 @@ def _is_good(course: Course, world: World) -> bool:
     """Ready when it was decided, and still so: meanwhile somebody else may have gone on to another revision."""
     final = course.back.judgement if course.back is not None else course.judgement
     if final is None or final.state is not State.READY:
+        return False
+    live = _live(world, course)
+    if live is not None and is_canary(live):
         return False
     template = course.back.template if course.back is not None else None
     return judge(course.manifest, world, template=template).state is State.READY

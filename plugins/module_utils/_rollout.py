@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.azora.platform.plugins.module_utils._canary import is_canary
 from ansible_collections.azora.platform.plugins.module_utils._manifests import TEMPLATE_CHECKSUM
 from ansible_collections.azora.platform.plugins.module_utils._readiness import STORE_KINDS, store_finding
 from ansible_collections.azora.platform.plugins.module_utils._rollout_kinds import (
@@ -187,9 +188,13 @@ def judge(
         return Judgement(State.MOVING, f"{kind} {identity} is not seen yet as it was changed")
     if kind == "Deployment" and (other := _other_template(manifest, live, template)):
         return Judgement(State.MOVING, f"{identity} {other}", reason="Changed")
+    current = None
     if kind == "Deployment":
-        live = _without_old_deadline(live, current_replica_set(live, world.all("ReplicaSet", namespace)))
+        current = current_replica_set(live, world.all("ReplicaSet", namespace))
+        live = _without_old_deadline(live, current)
     judgement = _PROGRESS[kind](identity, live, least)
+    if judgement.state is State.MOVING and current is not None and _first_pod_is_ready(live, current):
+        return Judgement(State.READY, f"the first pod of a new revision of {identity} is ready, the others wait for it")
     if judgement.state is State.READY:
         return judgement
     return _with_reasons(judgement, kind, live, world, restarts)
@@ -215,12 +220,13 @@ def _judge_store(kind: str, identity: str, live: Object | None, enlarged: t.Coll
 
 def _other_template(manifest: Object, live: Object, wanted: str | None) -> str:
     """Whether somebody else has changed it meanwhile."""
+    wanted = _checksum_of(manifest["spec"]["template"]) if wanted is None else wanted
+    is_other = wanted and _checksum_of(live["spec"]["template"]) != wanted
+    return "has another template than the one that is waited for" if is_other else ""
 
-    def of(entry: Object) -> str | None:
-        return (entry["spec"]["template"]["metadata"].get("annotations") or {}).get(TEMPLATE_CHECKSUM)
 
-    wanted = of(manifest) if wanted is None else wanted
-    return "has another template than the one that is waited for" if wanted and of(live) != wanted else ""
+def _checksum_of(template: Object) -> str | None:
+    return (template["metadata"].get("annotations") or {}).get(TEMPLATE_CHECKSUM)
 
 
 def _without_old_deadline(deployment: Object, current: Object | None) -> Object:
@@ -235,6 +241,14 @@ def _without_old_deadline(deployment: Object, current: Object | None) -> Object:
         or f'"{current["metadata"]["name"]}"' in str(one.get("message"))
     ]
     return {**deployment, "status": {**status, "conditions": kept}}
+
+
+def _first_pod_is_ready(deployment: Object, current: Object) -> bool:
+    """Whether a Deployment that is held back has come as far as it is meant to for now."""
+    status, own = deployment.get("status") or {}, current.get("status") or {}
+    is_observed = int(status.get("observedGeneration") or 0) >= int(deployment["metadata"].get("generation") or 0)
+    same = _checksum_of(deployment["spec"]["template"]) == _checksum_of(current["spec"]["template"])
+    return is_canary(deployment) and is_observed and same and int(own.get("readyReplicas") or 0) >= 1
 
 
 def current_replica_set(deployment: Object, replica_sets: Sequence[Object]) -> Object | None:

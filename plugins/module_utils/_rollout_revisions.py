@@ -11,6 +11,7 @@ import json
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
+from ansible_collections.azora.platform.plugins.module_utils._canary import released
 from ansible_collections.azora.platform.plugins.module_utils._rollout import current_replica_set, owned_by
 from ansible_collections.azora.platform.plugins.module_utils._rollout_kinds import REVISION
 from ansible_collections.azora.platform.plugins.module_utils._rollout_states import Object
@@ -128,7 +129,7 @@ def returned(kind: str, workload: Object, revision: Revision, field_manager: str
     """
     for entry in workload["metadata"].get("managedFields") or []:
         if entry.get("manager") == field_manager and entry.get("operation") == "Apply" and not entry.get("subresource"):
-            applied = _extracted(entry.get("fieldsV1") or {}, workload)
+            applied = released(_extracted(entry.get("fieldsV1") or {}, workload))
             break
     else:
         return None

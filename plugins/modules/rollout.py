@@ -188,6 +188,13 @@ config_maps:
   returned: always
   type: dict
   sample: {default: [user-config-0a1b2c3d4e]}
+canaries:
+  description:
+    - The label C(pod-template-hash) of the new revision of each Deployment that is held back with one pod of it ready, as the role
+      P(azora.platform.canary#role) applies them. Such a Deployment counts as ready then, and its revision is not marked as good.
+  returned: always
+  type: dict
+  sample: {default/user: 7c8fc56c64}
 waiting:
   description: A sentence about each resource that is not ready and may still become so.
   returned: always
@@ -247,6 +254,7 @@ def main() -> None:
         "seconds": round(outcome.seconds, 1),
         "workloads": [as_data(course) for course in courses],
         "config_maps": outcome.config_maps,
+        "canaries": outcome.canaries,
         "waiting": [one.judgement.sentence for one in courses if one.state not in (State.READY, State.FAILED)],
         "hopeless": [one.judgement.sentence for one in courses if one.state is State.FAILED],
     }

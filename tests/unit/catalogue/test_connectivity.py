@@ -172,6 +172,17 @@ def test_workloads_to_verify(catalogue: dict[str, Any]) -> None:
     assert postgres["selector"] == {"cnpg.io/cluster": "pg", "cnpg.io/podRole": "instance"}
 
 
+def test_only_the_pods_of_one_revision(catalogue: dict[str, Any]) -> None:
+    workloads = _connectivity.verification_workloads(
+        catalogue, ["user", "ai-agent"], {"azora-es/ai-agent": "7c8fc56c64"}
+    )
+    user, agent = workloads
+    assert "pod-template-hash" not in user["selector"]
+    assert agent["selector"]["pod-template-hash"] == "7c8fc56c64"
+    assert (agent["replicas"], agent["autoscaled"], "max_replicas" in agent) == (1, False, False)
+    assert "pod-template-hash" not in catalogue["workloads"][-1]["selector"], "the catalogue stays as it is"
+
+
 def test_the_verification_takes_both(catalogue: dict[str, Any]) -> None:
     workloads = _verification_input.workloads_from(_connectivity.verification_workloads(catalogue))
     connections = _verification_input.connections_from(_connectivity.connections(catalogue, external=[LLM]))

@@ -16,6 +16,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
 FILTERS = [
+    "canaries",
+    "canary_manifests",
     "catalogue_mistakes",
     "catalogue_normalised",
     "cluster_network_policies",
@@ -89,6 +91,8 @@ def test_from_description_to_everything(platform: dict[str, Any], cluster: dict[
     assert templated("gateway_place", catalogue)["token_key"]["secret"] == "gateway-jwt"
     assert templated("connections", catalogue, ["user", "analytics"])
     assert templated("verification_workloads", catalogue, workloads=["user"])[0]["name"] == "user"
+    assert templated("canary_manifests", catalogue, [], []) == []
+    assert templated("canaries", []) == []
 
 
 def test_errors_are_sentences(platform: dict[str, Any], cluster: dict[str, Any]) -> None:
