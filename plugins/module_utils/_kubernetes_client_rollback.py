@@ -26,9 +26,10 @@ from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client_
     return_to,
 )
 from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client_watch import Watches
+from ansible_collections.azora.platform.plugins.module_utils._progress import say
 from ansible_collections.azora.platform.plugins.module_utils._rollout import World, collections_of
 from ansible_collections.azora.platform.plugins.module_utils._rollout_course import Course, Wait
-from ansible_collections.azora.platform.plugins.module_utils._rollout_report import failure
+from ansible_collections.azora.platform.plugins.module_utils._rollout_report import failure, waiting_for
 from ansible_collections.azora.platform.plugins.module_utils._rollout_revisions import Revision, chosen, history
 from ansible_collections.azora.platform.plugins.module_utils._rollout_states import Judgement, Object, State
 
@@ -82,6 +83,7 @@ def roll_back(
             wait.look(world, time.monotonic())
             if wait.is_over():
                 break
+            say(waiting_for(wait.courses))
             watches.wait_for_change(wait.pause(time.monotonic()))
     result.failures = [text for course in wait.courses for text in _told(client, course, world, log_lines)]
     result.warnings = mark(client, wait.courses, world)

@@ -24,6 +24,7 @@ from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client 
 )
 from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client_watch import Watches
 from ansible_collections.azora.platform.plugins.module_utils._manifests import TEMPLATE_CHECKSUM
+from ansible_collections.azora.platform.plugins.module_utils._progress import say
 from ansible_collections.azora.platform.plugins.module_utils._rollout import (
     FORBIDDEN,
     World,
@@ -34,6 +35,7 @@ from ansible_collections.azora.platform.plugins.module_utils._rollout import (
 from ansible_collections.azora.platform.plugins.module_utils._rollout_course import Course, Return, Wait
 from ansible_collections.azora.platform.plugins.module_utils._rollout_kinds import KEEPERS, WORKLOAD_KINDS
 from ansible_collections.azora.platform.plugins.module_utils._rollout_pods import is_ready
+from ansible_collections.azora.platform.plugins.module_utils._rollout_report import waiting_for
 from ansible_collections.azora.platform.plugins.module_utils._rollout_revisions import (
     GOOD,
     HASH,
@@ -99,6 +101,7 @@ def roll_out(
             together([functools.partial(_take_care, client, course, world, settings, look_once) for course in failed])
             if wait.is_over() or look_once:
                 break
+            say(waiting_for(wait.courses))
             _clear_the_way(client, wait.courses, world)
             watches.wait_for_change(wait.pause(time.monotonic()))
         world = watches.world()

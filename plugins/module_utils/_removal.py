@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.azora.platform.plugins.module_utils._inventory import Identity, identity, shown
 from ansible_collections.azora.platform.plugins.module_utils._operator_manifests import operator_findings
+from ansible_collections.azora.platform.plugins.module_utils._progress import say
 from ansible_collections.azora.platform.plugins.module_utils._resource_types import ResourceType, group_of
 
 Item = Mapping[str, t.Any]
@@ -129,6 +130,7 @@ def remove(
         if not remaining or refused or clock() + interval > end:
             left = {target.shown for target, _item in remaining}
             return Removed([name for name in names if name not in left], foreign, remaining, refused, looks)
+        say(f"{len(remaining)} of {len(watched)} are left; {remaining[0][0].shown} is")
         pause(interval)
 
 

@@ -24,6 +24,7 @@ STATES = {
 }
 # How many are named in one sentence, the slowest first.
 MOST_NAMED = 5
+MOST_WAITED_FOR = 3
 
 
 def awaited(manifests: Sequence[Mapping[str, Any]]) -> str:
@@ -35,6 +36,19 @@ def awaited(manifests: Sequence[Mapping[str, Any]]) -> str:
     ]
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return f"{', '.join(names[:MOST_NAMED])}{more}" if names else "nothing"
+
+
+def waiting_for(courses: Sequence[Course]) -> str:
+    """How far all of them are together, and what the first that are not there yet lack."""
+    open_ends = [
+        course.judgement if course.back is None else course.back.judgement or course.judgement
+        for course in courses
+        if course.seconds is None or (course.back is not None and course.back.seconds is None)
+    ]
+    sentences = [judgement.sentence for judgement in open_ends if judgement.sentence]
+    more = f"; and {len(sentences) - MOST_WAITED_FOR} more" if len(sentences) > MOST_WAITED_FOR else ""
+    told = f"; {'; '.join(sentences[:MOST_WAITED_FOR])}{more}" if sentences else ""
+    return f"{len(courses) - len(open_ends)} of {len(courses)} done{told}"
 
 
 def as_data(course: Course) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from ansible_collections.azora.platform.plugins.module_utils._prober import (
     execution,
     observations,
 )
+from ansible_collections.azora.platform.plugins.module_utils._progress import say
 from ansible_collections.azora.platform.plugins.module_utils._verification_plan import PlannedProber
 from ansible_collections.azora.platform.plugins.module_utils._verification_pods import HOPELESS, prober_state
 
@@ -116,6 +117,9 @@ def run_probers(
     pending = [report for report in reports if report.added]
     poll = SHORTEST_POLL
     while pending:
+        say(
+            f"{len(reports) - len(pending)} of {len(reports)} probers have ended; {pending[0].prober.pod.identity} has not"
+        )
         time.sleep(poll)
         poll = min(poll * 1.3, LONGEST_POLL)
         ended, pending = _ended(client, pending, late=time.monotonic() > deadline)

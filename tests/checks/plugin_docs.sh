@@ -13,7 +13,7 @@ document() { # TYPE NAME
   fi
 }
 count=0
-for type in module filter lookup; do
+for type in module filter callback; do
   directory=plugins/$type
   [ "$type" = module ] && directory=plugins/modules
   for plugin in "$directory"/[a-z]*.py "$directory"/[a-z]*.yml; do
