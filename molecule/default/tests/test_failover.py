@@ -184,6 +184,6 @@ def _primary_on(node: str, api: kubernetes.client.ApiClient, core: kubernetes.cl
 
 def test_site_changes_nothing_after_a_failover(play: Play, api: kubernetes.client.ApiClient) -> None:
     wait_until_healthy(api)
-    again = play("playbooks/data.yml")
+    again = play("site.yml")
     assert again.returncode == 0, again.stdout + again.stderr
-    assert " changed=0 " in again.stdout
+    assert " changed=0 " in again.stdout.partition("PLAY RECAP")[2], again.stdout
