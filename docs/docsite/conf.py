@@ -44,7 +44,7 @@ suppress_warnings = ["myst.header"]
 
 def lead_to_what_the_site_has(app: Sphinx, docname: str, source: list[str]) -> None:
     """A link to a folder leads to its README; one to a file that is no page of the site leads to the repository."""
-    if not app.env.doc2path(docname).suffix == ".md":
+    if app.env.doc2path(docname).suffix != ".md":
         return
     page = (CHECKOUT / docname).parent
 
@@ -61,7 +61,7 @@ def lead_to_what_the_site_has(app: Sphinx, docname: str, source: list[str]) -> N
 
 
 def lead_to_ansible(
-    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
+    _app: Sphinx, _env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
 ) -> nodes.reference | None:
     """What is described in Ansible's documentation is linked to there; anything else that is missing stays a warning."""
     target = str(node.get("reftarget", ""))
