@@ -20,6 +20,7 @@ from ansible_collections.azora.platform.plugins.module_utils._rollout_kinds impo
     WORKLOAD_KINDS,
     daemon_set_progress,
     deployment_progress,
+    is_current,
     job_progress,
     refused_creation,
     stateful_set_progress,
@@ -190,7 +191,8 @@ def judge(
     if kind == "Deployment":
         live = _without_old_deadline(live, current_replica_set(live, world.all("ReplicaSet", namespace)))
     judgement = _PROGRESS[kind](identity, live, least)
-    if judgement.state is State.READY:
+    # Before its controller has seen a change, its pods are those of the revision before: after a return, the very ones that failed.
+    if judgement.state is State.READY or (kind != "Job" and not is_current(live)):
         return judgement
     return _with_reasons(judgement, kind, live, world, restarts)
 
