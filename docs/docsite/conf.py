@@ -29,7 +29,7 @@ CHAPTERS = {
 }
 
 project = "azora.platform"
-copyright = "azora.platform contributors"  # noqa: A001  # the name is Sphinx'
+project_copyright = "azora.platform contributors"
 extensions = ["myst_parser", "sphinx_antsibull_ext"]
 html_theme = "sphinx_ansible_theme"
 html_theme_options = {"display_version": False, "topbar_links": {}, "vcs_pageview_mode": "edit"}
@@ -38,7 +38,7 @@ html_copy_source = False
 exclude_patterns = ["**/links.yml"]
 # Headings are linked to as GitHub names them.
 myst_heading_anchors = 4
-# Markdown pages mix levels where a table of contents would not; and GitHub's own anchors need no target in Sphinx.
+# Pages begin with a comment, and some skip a level of headings.
 suppress_warnings = ["myst.header"]
 
 
