@@ -48,6 +48,7 @@ lint: setup ## ruff, mypy, ansible-lint (production), changelog, documentation o
 	ansible-lint
 	antsibull-changelog lint
 	tests/checks/plugin_docs.sh
+	antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
 
 .PHONY: unit
 unit: setup ## The unit tests; those of the collection itself also on the newest Python of this machine
@@ -71,6 +72,10 @@ galaxy: setup ## Build the collection and let galaxy-importer judge it
 .PHONY: molecule
 molecule: setup ## The whole platform on a lab of its own: lab, site.yml, idempotence, pytest-testinfra
 	MOLECULE_COMMAND_BORDERS=false molecule test
+
+.PHONY: docs
+docs: setup ## The documentation as a site, in build/docs: every page, and the reference of every plugin and role
+	tests/checks/docs_site.sh
 
 .PHONY: setup
 setup: $(VENV)/ready $(COLLECTION)

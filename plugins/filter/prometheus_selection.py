@@ -16,7 +16,7 @@ description:
 options:
   _input:
     description:
-      - The Prometheus, as M(kubernetes.core.k8s_info#module) returns it.
+      - The Prometheus, as M(kubernetes.core.k8s_info) returns it.
     type: dict
     required: true
   manifests:

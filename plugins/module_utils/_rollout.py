@@ -21,6 +21,7 @@ from ansible_collections.azora.platform.plugins.module_utils._rollout_kinds impo
     WORKLOAD_KINDS,
     daemon_set_progress,
     deployment_progress,
+    is_current,
     job_progress,
     refused_creation,
     stateful_set_progress,
@@ -195,7 +196,8 @@ def judge(
     judgement = _PROGRESS[kind](identity, live, least)
     if judgement.state is State.MOVING and current is not None and _first_pod_is_ready(live, current):
         return Judgement(State.READY, f"the first pod of a new revision of {identity} is ready, the others wait for it")
-    if judgement.state is State.READY:
+    # Before its controller has seen a change, its pods are those of the revision before: after a return, the very ones that failed.
+    if judgement.state is State.READY or (kind != "Job" and not is_current(live)):
         return judgement
     return _with_reasons(judgement, kind, live, world, restarts)
 
@@ -245,10 +247,9 @@ def _without_old_deadline(deployment: Object, current: Object | None) -> Object:
 
 def _first_pod_is_ready(deployment: Object, current: Object) -> bool:
     """Whether a Deployment that is held back has come as far as it is meant to for now."""
-    status, own = deployment.get("status") or {}, current.get("status") or {}
-    is_observed = int(status.get("observedGeneration") or 0) >= int(deployment["metadata"].get("generation") or 0)
+    own = current.get("status") or {}
     same = _checksum_of(deployment["spec"]["template"]) == _checksum_of(current["spec"]["template"])
-    return is_canary(deployment) and is_observed and same and int(own.get("readyReplicas") or 0) >= 1
+    return is_canary(deployment) and is_current(deployment) and same and int(own.get("readyReplicas") or 0) >= 1
 
 
 def current_replica_set(deployment: Object, replica_sets: Sequence[Object]) -> Object | None:

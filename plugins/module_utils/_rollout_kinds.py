@@ -32,7 +32,7 @@ def deployment_progress(identity: str, live: Object, least: int) -> Judgement:
     updated, all_of_them, available = (
         int(status.get(key) or 0) for key in ("updatedReplicas", "replicas", "availableReplicas")
     )
-    current = _is_current(live)
+    current = is_current(live)
     if current and updated == all_of_them == available == wanted and wanted >= least:
         return Judgement(State.READY, f"{identity} is rolled out, {available} of {wanted} pods")
     sentence = f"{identity} has {updated} updated and {available} available pods of {max(wanted, least)}"
@@ -65,7 +65,7 @@ def stateful_set_progress(identity: str, live: Object, _least: int) -> Judgement
     if status.get("updateRevision") == status.get("currentRevision"):
         updated = int(status.get("currentReplicas") or 0)
     is_updated = updated >= max(0, wanted - kept) or not by_itself
-    if _is_current(live) and is_updated and available == wanted == int(status.get("replicas") or 0):
+    if is_current(live) and is_updated and available == wanted == int(status.get("replicas") or 0):
         return Judgement(State.READY, f"StatefulSet {identity} is rolled out, {available} of {wanted} pods")
     sentence = f"StatefulSet {identity} has {updated} updated and {available} available pods of {wanted}"
     return Judgement(State.MOVING, sentence)
@@ -77,7 +77,7 @@ def daemon_set_progress(identity: str, live: Object, _least: int) -> Judgement:
         int(status.get(key) or 0) for key in ("desiredNumberScheduled", "updatedNumberScheduled", "numberAvailable")
     )
     by_itself = (live["spec"].get("updateStrategy") or {}).get("type") != "OnDelete"
-    if _is_current(live) and available == wanted and (updated == wanted or not by_itself):
+    if is_current(live) and available == wanted and (updated == wanted or not by_itself):
         return Judgement(State.READY, f"DaemonSet {identity} is rolled out, {available} of {wanted} pods")
     sentence = f"DaemonSet {identity} has {updated} updated and {available} available pods of {wanted}"
     return Judgement(State.MOVING, sentence)
@@ -117,5 +117,6 @@ def _condition(thing: Object, kind: str) -> Mapping[str, Any]:
     return next((entry for entry in _status(thing).get("conditions") or [] if entry["type"] == kind), {})
 
 
-def _is_current(thing: Object) -> bool:
+def is_current(thing: Object) -> bool:
+    """Whether its controller has seen it as it is now; until then its status, and the revision that it names, are of before."""
     return int(_status(thing).get("observedGeneration") or 0) >= int(thing["metadata"].get("generation") or 0)

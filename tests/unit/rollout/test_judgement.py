@@ -210,6 +210,16 @@ def test_pods_that_are_going_and_pods_of_older_revisions_are_not_asked():
     assert judged(LACKING, going, older).state is State.MOVING
 
 
+def test_right_after_a_return_the_pods_of_the_bad_revision_are_not_asked():
+    """Until its controller has seen the change, a Deployment still names the revision that failed as its own."""
+    returned = copy.deepcopy(LACKING)
+    returned["metadata"]["generation"] = 3
+    bad = failing(waiting("InvalidImageName"))
+    assert judged(returned, bad, generation=3).state is State.MOVING
+    returned["status"]["observedGeneration"] = 3
+    assert judged(returned, bad, generation=3).state is State.FAILED
+
+
 def refused(message):
     live = copy.deepcopy(LACKING)
     live["status"]["conditions"] = [{"type": "ReplicaFailure", "status": "True", "message": message}]
