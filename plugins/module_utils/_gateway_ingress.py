@@ -5,7 +5,8 @@
 """How requests from outside of the cluster come to the gateway by a name: an Ingress, an HTTPRoute of the Gateway API, or Routes of OpenShift.
 
 Sources: https://kubernetes.io/docs/reference/kubernetes-api/service-resources/ingress-v1/,
-https://gateway-api.sigs.k8s.io/reference/spec/#httproute, https://cert-manager.io/docs/usage/ingress/, `oc explain route.spec`.
+https://gateway-api.sigs.k8s.io/reference/spec/#httproute, https://cert-manager.io/docs/usage/ingress/, `oc explain route.spec`,
+https://github.com/openshift/enhancements/blob/master/enhancements/ingress/route-secret-injection-external-certificate-management.md.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._manifests import Manifest, manifest, without_empty
+from ansible_collections.azora.platform.plugins.module_utils._openshift import ROUTER_ACCOUNT, ROUTER_NAMESPACE
 
 INGRESS, HTTP_ROUTE, ROUTE = "Ingress", "HTTPRoute", "Route"
 API_VERSION = {
@@ -23,6 +25,7 @@ API_VERSION = {
 }
 ISSUER_ANNOTATION = {"ClusterIssuer": "cert-manager.io/cluster-issuer", "Issuer": "cert-manager.io/issuer"}
 PORT_NAME = "http"
+RBAC = "rbac.authorization.k8s.io"
 
 
 def gateway_ingress(gateway: Mapping[str, Any]) -> list[Manifest]:
@@ -78,7 +81,7 @@ def _http_route(gateway: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ma
 
 
 def _routes(gateway: Mapping[str, Any], given: Mapping[str, Any]) -> list[Manifest]:
-    """One for each host: a Route has one."""
+    """One for each host: a Route has one. Without the right of the routers to read the certificate no Route that names it is taken."""
     tls = given.get("tls")
     certificate = (tls or {}).get("secret")
     secured = without_empty(
@@ -89,6 +92,15 @@ def _routes(gateway: Mapping[str, Any], given: Mapping[str, Any]) -> list[Manife
             "externalCertificate": {"name": certificate} if certificate else None,
         }
     )
+    return [
+        *(_reading(gateway, certificate) if certificate else []),
+        *_routes_of_hosts(gateway, given, secured if tls is not None else None),
+    ]
+
+
+def _routes_of_hosts(
+    gateway: Mapping[str, Any], given: Mapping[str, Any], tls: Mapping[str, Any] | None
+) -> list[Manifest]:
     return [
         manifest(
             API_VERSION[ROUTE],
@@ -101,12 +113,24 @@ def _routes(gateway: Mapping[str, Any], given: Mapping[str, Any]) -> list[Manife
                     "host": host,
                     "to": {"kind": "Service", "name": gateway["name"], "weight": 100},
                     "port": {"targetPort": PORT_NAME},
-                    "tls": secured if tls is not None else None,
+                    "tls": tls,
                     "wildcardPolicy": "None",
                 }
             ),
         )
         for number, host in enumerate(given["hosts"])
+    ]
+
+
+def _reading(gateway: Mapping[str, Any], secret: str) -> list[Manifest]:
+    """The right to read that one Secret, for the routers of OpenShift."""
+    name, namespace, labels = f"{gateway['name']}-certificate", gateway["namespace"], gateway["labels"]
+    rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [secret], "verbs": ["get", "list", "watch"]}
+    subject = {"kind": "ServiceAccount", "name": ROUTER_ACCOUNT, "namespace": ROUTER_NAMESPACE}
+    reference = {"apiGroup": RBAC, "kind": "Role", "name": name}
+    return [
+        manifest(f"{RBAC}/v1", "Role", name, namespace, labels=labels, rules=[rule]),
+        manifest(f"{RBAC}/v1", "RoleBinding", name, namespace, labels=labels, roleRef=reference, subjects=[subject]),
     ]
 
 

@@ -30,7 +30,9 @@ def prometheus_in(namespace: str) -> dict[str, Any]:
 
 def ports_for(policies: list[dict[str, Any]], namespace: str, name: str, peer: dict[str, Any]) -> list[int]:
     """The ports on which an ingress policy lets the peer in."""
-    (policy,) = [one for one in policies if (one["metadata"]["namespace"], one["metadata"]["name"]) == (namespace, name)]
+    (policy,) = [
+        one for one in policies if (one["metadata"]["namespace"], one["metadata"]["name"]) == (namespace, name)
+    ]
     return [port["port"] for rule in policy["spec"]["ingress"] if peer in rule["from"] for port in rule["ports"]]
 
 
@@ -66,7 +68,9 @@ def test_webhooks_are_called_from_the_host_network(
 
 
 def test_names_are_asked_of_openshift(catalogue: dict[str, Any], okd: dict[str, Any]) -> None:
-    asked = [one["spec"]["egress"][0] for one in network_policies(catalogue, okd) if one["metadata"]["name"] == "allow-dns"]
+    asked = [
+        one["spec"]["egress"][0] for one in network_policies(catalogue, okd) if one["metadata"]["name"] == "allow-dns"
+    ]
     assert len(asked) == len(catalogue["namespaces"])
     for rule in asked:
         assert rule["to"] == [
