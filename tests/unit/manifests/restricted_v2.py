@@ -12,7 +12,17 @@ from __future__ import annotations
 import typing as t
 
 VOLUMES = frozenset(
-    "configMap csi downwardAPI emptyDir ephemeral image persistentVolumeClaim projected secret".split(),
+    [
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "image",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    ],
 )
 # Chosen from the ranges of the namespace; a pod that is to run in any namespace names none.
 RANGES = ("runAsUser", "runAsGroup", "fsGroup", "supplementalGroups", "seLinuxOptions")
