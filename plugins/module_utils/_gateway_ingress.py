@@ -81,7 +81,7 @@ def _http_route(gateway: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ma
 
 
 def _routes(gateway: Mapping[str, Any], given: Mapping[str, Any]) -> list[Manifest]:
-    """One for each host: a Route has one. Without the right of the routers to read the certificate no Route that names it is taken."""
+    """One for each host: a Route has one."""
     tls = given.get("tls")
     certificate = (tls or {}).get("secret")
     secured = without_empty(
@@ -92,15 +92,6 @@ def _routes(gateway: Mapping[str, Any], given: Mapping[str, Any]) -> list[Manife
             "externalCertificate": {"name": certificate} if certificate else None,
         }
     )
-    return [
-        *(_reading(gateway, certificate) if certificate else []),
-        *_routes_of_hosts(gateway, given, secured if tls is not None else None),
-    ]
-
-
-def _routes_of_hosts(
-    gateway: Mapping[str, Any], given: Mapping[str, Any], tls: Mapping[str, Any] | None
-) -> list[Manifest]:
     return [
         manifest(
             API_VERSION[ROUTE],
@@ -113,7 +104,7 @@ def _routes_of_hosts(
                     "host": host,
                     "to": {"kind": "Service", "name": gateway["name"], "weight": 100},
                     "port": {"targetPort": PORT_NAME},
-                    "tls": tls,
+                    "tls": secured if tls is not None else None,
                     "wildcardPolicy": "None",
                 }
             ),
@@ -122,8 +113,12 @@ def _routes_of_hosts(
     ]
 
 
-def _reading(gateway: Mapping[str, Any], secret: str) -> list[Manifest]:
-    """The right to read that one Secret, for the routers of OpenShift."""
+def certificate_rights(gateway: Mapping[str, Any]) -> list[Manifest]:
+    """For OpenShift's routers to read the one Secret that Routes name; without it no such Route is taken."""
+    given = gateway.get("ingress") or {}
+    secret = (given.get("tls") or {}).get("secret")
+    if given.get("kind") != ROUTE or not secret:
+        return []
     name, namespace, labels = f"{gateway['name']}-certificate", gateway["namespace"], gateway["labels"]
     rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [secret], "verbs": ["get", "list", "watch"]}
     subject = {"kind": "ServiceAccount", "name": ROUTER_ACCOUNT, "namespace": ROUTER_NAMESPACE}
