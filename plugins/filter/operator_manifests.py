@@ -59,6 +59,11 @@ options:
       - Whether cert-manager's resources are left out, since somebody else makes the certificates.
     type: bool
     default: false
+  openshift:
+    description:
+      - Whether the users and groups of pods are left out, since OpenShift gives them itself.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -100,6 +105,7 @@ def operator_manifests(
     pull_policy: str = "",
     definitions_only: bool = False,
     without_certificates: bool = False,
+    openshift: bool = False,
 ) -> str:
     """The documents, moved. JSON documents are YAML documents, and much faster to write and to read."""
     documents: list[t.Any] = []
@@ -117,6 +123,7 @@ def operator_manifests(
         pull_policy=pull_policy,
         definitions_only=definitions_only,
         without_certificates=without_certificates,
+        openshift=openshift,
     )
     return "\n---\n".join(json.dumps(manifest) for manifest in moved)
 

@@ -21,7 +21,7 @@ options:
     required: true
   settings:
     description:
-      - The settings of P(azora.platform.monitoring_manifests#filter), and V(image), V(retention), V(storage_size), V(resources).
+      - The settings of P(azora.platform.monitoring_manifests#filter), and V(image), V(retention), V(storage_size), V(resources), V(openshift).
     type: dict
     required: true
 """

@@ -260,6 +260,8 @@ def filled_monitoring(monitoring: Mapping[str, Any] | None) -> dict[str, Any] | 
     return {
         **monitoring,
         "pod_labels": dict(monitoring.get("pod_labels") or PROMETHEUS_LABELS),
+        # None: it follows from the cluster.
+        "prometheus_namespace": monitoring.get("prometheus_namespace"),
         "operator": monitoring.get("operator", False),
         "operator_pod_labels": dict(monitoring.get("operator_pod_labels") or PROMETHEUS_OPERATOR_LABELS),
     }

@@ -269,6 +269,7 @@ MONITORING = Record(
     {
         "namespace": Key(NAMESPACE_NAME, required=True),
         "pod_labels": Key(LABELS),
+        "prometheus_namespace": Key(NAMESPACE_NAME),
         "operator": Key(Switch()),
         "operator_pod_labels": Key(LABELS),
     },

@@ -11,10 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.azora.platform.plugins.module_utils._openshift import (
+    DNS_LABEL,
+    DNS_NAMESPACE,
+    chosen_flavour,
+    is_openshift,
+)
+
 Object = Mapping[str, Any]
 
 # Where a cluster's DNS is, most usual first: (namespace, label selector of the Service).
-DNS_SERVICES = (("kube-system", "k8s-app=kube-dns"), ("openshift-dns", "dns.operator.openshift.io/owning-dns=default"))
+DNS_SERVICES = (("kube-system", "k8s-app=kube-dns"), (DNS_NAMESPACE, DNS_LABEL))
 # What the facts are called; any of them can be given instead of read.
 FACTS = (
     "version",
@@ -53,19 +60,22 @@ class ClusterFacts:
 
 
 def cluster_facts(objects: ClusterObjects, overrides: Mapping[str, Any] | None = None) -> ClusterFacts:
-    """All facts; an override replaces the fact and whatever could not be read about it."""
+    """All facts; an override replaces the fact and whatever could not be read about it. ValueError names one that cannot be."""
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
     warnings: list[str] = []
     served = served_apis(objects.groups)
+    if "openshift" in given:
+        given["openshift"] = chosen_flavour(given["openshift"], served)
+    openshift = given.get("openshift", is_openshift(served))
     facts: dict[str, Any] = {
         "version": objects.version,
-        "openshift": any(api.startswith("config.openshift.io/") for api in served),
+        "openshift": openshift,
         "node_names": sorted(node["metadata"]["name"] for node in objects.nodes),
         "pod_cidrs": pod_cidrs(objects),
         "service_cidrs": service_cidrs(objects),
         "node_cidrs": node_cidrs(objects.nodes),
         "api_server": api_server(objects.api_endpoints),
-        "dns": dns(objects.dns_services, objects.dns_endpoints),
+        "dns": dns(objects.dns_services, objects.dns_endpoints, openshift=openshift),
         "default_storage_class": default_storage_class(objects.storage_classes),
         "served_apis": served,
     }
@@ -146,15 +156,17 @@ def api_server(slices: Sequence[Object]) -> list[dict[str, Any]]:
     return [{"address": address, "port": port} for address, port in sorted(endpoints)]
 
 
-def dns(services: Sequence[Object], slices: Sequence[Object]) -> dict[str, Any]:
-    """The first Service found; ports are those of its pods, which is what a policy must allow."""
-    service = next(iter(services), None)
+def dns(services: Sequence[Object], slices: Sequence[Object], *, openshift: bool = False) -> dict[str, Any]:
+    """The first Service found, on OpenShift its own; ports are those of its pods, which is what a policy must allow."""
+    own = [one for one in services if (one["metadata"]["namespace"] == DNS_NAMESPACE) is openshift]
+    service = next(iter([*own, *services]), None)
     if service is None:
         return {"namespace": "", "pod_labels": {}, "addresses": [], "ports": []}
-    spec = service.get("spec") or {}
+    namespace, spec = service["metadata"]["namespace"], service.get("spec") or {}
     named = {
         (port.get("name"), port.get("protocol", "TCP")): port.get("port")
         for one in slices
+        if one["metadata"]["namespace"] == namespace
         for port in one.get("ports") or []
     }
     ports = []
@@ -173,7 +185,7 @@ def dns(services: Sequence[Object], slices: Sequence[Object]) -> dict[str, Any]:
             }
         )
     return {
-        "namespace": service["metadata"]["namespace"],
+        "namespace": namespace,
         "pod_labels": dict(spec.get("selector") or {}),
         "addresses": list(spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])),
         "ports": ports,

@@ -18,6 +18,8 @@ from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._probe_specification import live_port
 
+# Which SecurityContextConstraints OpenShift has admitted a pod by, and by which it is to admit one.
+ADMITTED_BY, ADMIT_BY = "openshift.io/scc", "openshift.io/required-scc"
 # The copy's one label; its value is the copy's name.
 COPY_LABEL = "azora.platform/cut-off"
 # Volumes of which each pod has its own, or that no pod can write.
@@ -127,7 +129,15 @@ def copy_of(pod: Mapping[str, Any], *, name: str, lifetime: float) -> dict[str, 
         spec["affinity"] = {"nodeAffinity": nodes}
     spec["terminationGracePeriodSeconds"] = GRACE_SECONDS
     spec["activeDeadlineSeconds"] = int(lifetime)
-    metadata = {"name": name, "namespace": pod["metadata"]["namespace"], "labels": {COPY_LABEL: name}}
+    metadata: dict[str, Any] = {
+        "name": name,
+        "namespace": pod["metadata"]["namespace"],
+        "labels": {COPY_LABEL: name},
+    }
+    constraints = (pod["metadata"].get("annotations") or {}).get(ADMITTED_BY)
+    if constraints:
+        # Who makes the copy may be allowed more than the replica's account, and OpenShift would take the most that fits.
+        metadata["annotations"] = {ADMIT_BY: constraints}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 

@@ -5,7 +5,8 @@
 """How requests from outside of the cluster come to the gateway by a name: an Ingress, an HTTPRoute of the Gateway API, or Routes of OpenShift.
 
 Sources: https://kubernetes.io/docs/reference/kubernetes-api/service-resources/ingress-v1/,
-https://gateway-api.sigs.k8s.io/reference/spec/#httproute, https://cert-manager.io/docs/usage/ingress/, `oc explain route.spec`.
+https://gateway-api.sigs.k8s.io/reference/spec/#httproute, https://cert-manager.io/docs/usage/ingress/, `oc explain route.spec`,
+https://github.com/openshift/enhancements/blob/master/enhancements/ingress/route-secret-injection-external-certificate-management.md.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.azora.platform.plugins.module_utils._manifests import Manifest, manifest, without_empty
+from ansible_collections.azora.platform.plugins.module_utils._openshift import ROUTER_ACCOUNT, ROUTER_NAMESPACE
 
 INGRESS, HTTP_ROUTE, ROUTE = "Ingress", "HTTPRoute", "Route"
 API_VERSION = {
@@ -23,6 +25,7 @@ API_VERSION = {
 }
 ISSUER_ANNOTATION = {"ClusterIssuer": "cert-manager.io/cluster-issuer", "Issuer": "cert-manager.io/issuer"}
 PORT_NAME = "http"
+RBAC = "rbac.authorization.k8s.io"
 
 
 def gateway_ingress(gateway: Mapping[str, Any]) -> list[Manifest]:
@@ -107,6 +110,22 @@ def _routes(gateway: Mapping[str, Any], given: Mapping[str, Any]) -> list[Manife
             ),
         )
         for number, host in enumerate(given["hosts"])
+    ]
+
+
+def certificate_rights(gateway: Mapping[str, Any]) -> list[Manifest]:
+    """For OpenShift's routers to read the one Secret that Routes name; without it no such Route is taken."""
+    given = gateway.get("ingress") or {}
+    secret = (given.get("tls") or {}).get("secret")
+    if given.get("kind") != ROUTE or not secret:
+        return []
+    name, namespace, labels = f"{gateway['name']}-certificate", gateway["namespace"], gateway["labels"]
+    rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [secret], "verbs": ["get", "list", "watch"]}
+    subject = {"kind": "ServiceAccount", "name": ROUTER_ACCOUNT, "namespace": ROUTER_NAMESPACE}
+    reference = {"apiGroup": RBAC, "kind": "Role", "name": name}
+    return [
+        manifest(f"{RBAC}/v1", "Role", name, namespace, labels=labels, rules=[rule]),
+        manifest(f"{RBAC}/v1", "RoleBinding", name, namespace, labels=labels, roleRef=reference, subjects=[subject]),
     ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.azora.platform.plugins.module_utils._gateway_ingress import gateway_ingress
+from ansible_collections.azora.platform.plugins.module_utils._gateway_ingress import certificate_rights, gateway_ingress
 from ansible_collections.azora.platform.plugins.module_utils._gateway_schema import HS256, JWT
 from ansible_collections.azora.platform.plugins.module_utils._manifests import (
     Manifest,
@@ -93,7 +93,9 @@ def gateway_manifests(catalogue: t.Mapping[str, t.Any], settings: t.Mapping[str,
         kind: config_map(names[kind], gateway["namespace"], labels=gateway["labels"], data=data)
         for kind, data in files.items()
     }
-    manifests = [*([service_account(gateway)] if brings_account(gateway) else []), *maps.values()]
+    # Rights first: OpenShift looks for them when it is given a Route.
+    manifests = [*certificate_rights(gateway), *([service_account(gateway)] if brings_account(gateway) else [])]
+    manifests += maps.values()
     manifests.append(
         kubernetes_service(
             gateway,

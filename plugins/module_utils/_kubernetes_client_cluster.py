@@ -44,7 +44,7 @@ def read_cluster(client: KubernetesClient) -> ClusterObjects:
         api_service=api_service,
         api_endpoints=api_endpoints,
         dns_services=dns_services,
-        dns_endpoints=_slices_of(client, dns_services[0]) if dns_services else [],
+        dns_endpoints=[one for service in dns_services for one in _slices_of(client, service)],
         storage_classes=storage_classes,
         openshift_network=openshift_network,
     )

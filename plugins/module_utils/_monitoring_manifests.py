@@ -17,6 +17,7 @@ from ansible_collections.azora.platform.plugins.module_utils._monitoring_monitor
     monitors,
 )
 from ansible_collections.azora.platform.plugins.module_utils._monitoring_rules import prometheus_rule
+from ansible_collections.azora.platform.plugins.module_utils._monitoring_user_workload import user_workload_manifests
 
 Catalogue = t.Mapping[str, t.Any]
 Settings = t.Mapping[str, t.Any]
@@ -33,6 +34,8 @@ def monitoring_manifests(catalogue: Catalogue, settings: Settings) -> list[Manif
             raise MonitoringInputError(
                 f"monitoring_kafka_parts: {part!r} has no metrics; known: {', '.join(KAFKA_PARTS)}"
             )
+    if settings.get("user_workload"):
+        return user_workload_manifests(catalogue, settings)
     return [*monitors(catalogue, settings), prometheus_rule(catalogue, settings)]
 
 

@@ -201,7 +201,7 @@ def _deployment(catalogue: Catalogue, settings: Settings, configuration: Manifes
     }
     pod = {
         "serviceAccountName": NAME,
-        "securityContext": pod_security_context(openshift=False, run_as_user=USER),
+        "securityContext": pod_security_context(openshift=bool(settings.get("openshift")), run_as_user=USER),
         "containers": [container],
         "volumes": [
             {"name": "configuration", "configMap": {"name": configuration["metadata"]["name"]}},

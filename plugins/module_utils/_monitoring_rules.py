@@ -42,11 +42,42 @@ def alert_groups(catalogue: Catalogue, settings: Settings) -> dict[str, list[Ale
     }
 
 
+def alert_groups_of(catalogue: Catalogue, settings: Settings, namespace: str) -> dict[str, list[Alert]]:
+    """Those about what is in one namespace, for a Prometheus that lets a rule see the series of its own namespace only.
+
+    Certificates are left out: cert-manager's series carry cert-manager's namespace there. Who sends the findings of verifications as metrics
+    does so in the namespace of monitoring.
+    """
+    at = limits(settings.get("limits"))
+    own = _part(catalogue, namespace)
+    found = monitors(own, settings)
+    # Who uses a store may be anywhere.
+    stores = {**catalogue, "stores": own["stores"]}
+    return {
+        "targets": target_alerts(own, found) if found else [],
+        "services": workload_alerts(own, at) if own["workloads"] else [],
+        "stores": [*store_alerts(stores, at, settings["kafka_parts"]), *volume_alerts(own, at)],
+        "operators": operator_alerts(own),
+        "verification": verification_alerts(at) if namespace == catalogue["monitoring"]["namespace"] else [],
+    }
+
+
+def _part(catalogue: Catalogue, namespace: str) -> dict[str, t.Any]:
+    parts = ("workloads", "stores", "operators")
+    return {**catalogue, **{key: [one for one in catalogue[key] if one["namespace"] == namespace] for key in parts}}
+
+
 def rule_groups(catalogue: Catalogue, settings: Settings) -> list[dict[str, t.Any]]:
     """The groups as Prometheus itself reads them."""
+    return _written(catalogue, settings, _records(catalogue), alert_groups(catalogue, settings))
+
+
+def _written(
+    catalogue: Catalogue, settings: Settings, records: list[dict[str, t.Any]], found: t.Mapping[str, list[Alert]]
+) -> list[dict[str, t.Any]]:
     platform = catalogue["labels"][PART_OF]
-    groups = [{"name": f"{platform}-records", "rules": _records(catalogue)}]
-    for name, alerts in alert_groups(catalogue, settings).items():
+    groups = [{"name": f"{platform}-records", "rules": records}] if records else []
+    for name, alerts in found.items():
         if alerts:
             rules = [alert.rule(platform, settings["runbook_url"]) for alert in alerts]
             groups.append({"name": f"{platform}-{name}", "rules": rules})
@@ -54,14 +85,29 @@ def rule_groups(catalogue: Catalogue, settings: Settings) -> list[dict[str, t.An
 
 
 def prometheus_rule(catalogue: Catalogue, settings: Settings) -> Manifest:
+    return _rule(catalogue, settings, catalogue["monitoring"]["namespace"], rule_groups(catalogue, settings))
+
+
+def prometheus_rules_by_namespace(catalogue: Catalogue, settings: Settings) -> list[Manifest]:
+    """One in each namespace that something can be said of."""
+    found = []
+    for namespace in sorted(entry["name"] for entry in catalogue["namespaces"]):
+        records = _records(catalogue) if _part(catalogue, namespace)["workloads"] else []
+        groups = _written(catalogue, settings, records, alert_groups_of(catalogue, settings, namespace))
+        if groups:
+            found.append(_rule(catalogue, settings, namespace, groups))
+    return found
+
+
+def _rule(catalogue: Catalogue, settings: Settings, namespace: str, groups: list[dict[str, t.Any]]) -> Manifest:
     name = catalogue["labels"][PART_OF]
     return manifest(
         API_VERSION,
         "PrometheusRule",
         name,
-        catalogue["monitoring"]["namespace"],
+        namespace,
         labels={**platform_labels(catalogue, name, MONITORING), **(settings.get("labels") or {})},
-        spec={"groups": rule_groups(catalogue, settings)},
+        spec={"groups": groups},
     )
 
 

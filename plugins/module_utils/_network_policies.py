@@ -24,6 +24,11 @@ from ansible_collections.azora.platform.plugins.module_utils._catalogue_schema i
     POSTGRESQL,
     REDIS,
 )
+from ansible_collections.azora.platform.plugins.module_utils._openshift import (
+    HOST_NETWORK,
+    ROUTERS,
+    prometheus_namespace,
+)
 
 Catalogue = Mapping[str, Any]
 Cluster = Mapping[str, Any]
@@ -84,6 +89,26 @@ class Pods:
 
 
 @dataclass(frozen=True)
+class Others:
+    """Pods of a namespace that is not the catalogue's: they are let in, and what they may do is decided elsewhere."""
+
+    pods: Pods
+
+    def peers(self) -> list[dict[str, Any]]:
+        return self.pods.peers()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Every pod of the namespaces with a label that the cluster gives them; the label has no value."""
+
+    label: str
+
+    def peers(self) -> list[dict[str, Any]]:
+        return [{"namespaceSelector": {"matchLabels": {self.label: ""}}}]
+
+
+@dataclass(frozen=True)
 class Networks:
     """Addresses that are no pods of this cluster: networks, each without some parts."""
 
@@ -96,12 +121,15 @@ class Networks:
         ]
 
 
+End = Union[Pods, Others, Group, Networks]  # noqa: UP007  (evaluated at run time)
+
+
 @dataclass(frozen=True)
 class Flow:
     """Connections from a source to a destination; no ports means every port and protocol."""
 
-    source: Pods | Networks
-    destination: Pods | Networks
+    source: End
+    destination: End
     ports: tuple[int, ...]
 
 
@@ -234,6 +262,10 @@ def flows(catalogue: Catalogue, cluster: Cluster) -> Iterator[Flow]:
     if catalogue["gateway"]:
         gateway = catalogue["gateway"]
         yield Flow(_not_pods(cluster), workloads[gateway["name"]], (gateway["ports"]["http"],))
+        if cluster.get("openshift"):
+            # Routers are pods, or on the nodes' network.
+            for label in (ROUTERS, HOST_NETWORK):
+                yield Flow(Group(label), workloads[gateway["name"]], (gateway["ports"]["http"],))
         proxies = (gateway["ingress"] or {}).get("proxy_pods")
         if proxies:
             through = Pods.of("ingress", proxies["namespace"], proxies["labels"])
@@ -282,6 +314,8 @@ def _operator_flows(
         yield from _to_api_server(pods, cluster)
         if operator["webhook_port"]:
             yield Flow(_api_server_and_nodes(cluster), pods, (operator["webhook_port"],))
+            if cluster.get("openshift"):
+                yield Flow(Group(HOST_NETWORK), pods, (operator["webhook_port"],))
         if operator["name"] == BACKUP_PLUGIN:
             for caller in catalogue["operators"]:
                 if caller["manages"] == POSTGRESQL:
@@ -301,8 +335,12 @@ def _metrics_flows(
     catalogue: Catalogue, workloads: Mapping[str, Pods], stores: Mapping[str, Pods], cluster: Cluster
 ) -> Iterator[Flow]:
     monitoring = catalogue["monitoring"]
-    prometheus = Pods.of("prometheus", monitoring["namespace"], monitoring["pod_labels"])
-    yield from _to_api_server(prometheus, cluster)
+    pods = Pods.of("prometheus", prometheus_namespace(catalogue, cluster), monitoring["pod_labels"])
+    prometheus: Pods | Others = pods
+    if pods.namespace in {namespace["name"] for namespace in catalogue["namespaces"]}:
+        yield from _to_api_server(pods, cluster)
+    else:
+        prometheus = Others(pods)
     for workload in catalogue["workloads"]:
         if workload["ports"].get("metrics"):
             yield Flow(prometheus, workloads[workload["name"]], (workload["ports"]["metrics"],))
@@ -437,8 +475,8 @@ def _collapsed(networks: Iterable[Network]) -> list[Network]:
 
 
 def _flow_policies(catalogue: Catalogue, all_flows: Sequence[Flow]) -> Iterator[Manifest]:
-    incoming: dict[Pods, list[tuple[Pods | Networks, tuple[int, ...]]]] = {}
-    outgoing: dict[Pods, list[tuple[Pods | Networks, tuple[int, ...]]]] = {}
+    incoming: dict[Pods, list[tuple[End, tuple[int, ...]]]] = {}
+    outgoing: dict[Pods, list[tuple[End, tuple[int, ...]]]] = {}
     for flow in all_flows:
         if isinstance(flow.destination, Pods):
             incoming.setdefault(flow.destination, []).append((flow.source, flow.ports))
@@ -452,7 +490,7 @@ def _flow_policies(catalogue: Catalogue, all_flows: Sequence[Flow]) -> Iterator[
         yield _policy(catalogue, f"{pods.name}-egress", pods.namespace, pods.selector(), spec)
 
 
-def _rules(direction: str, ends: Iterable[tuple[Pods | Networks, tuple[int, ...]]]) -> list[dict[str, Any]]:
+def _rules(direction: str, ends: Iterable[tuple[End, tuple[int, ...]]]) -> list[dict[str, Any]]:
     """One rule for each set of ports, with everybody who may use exactly these."""
     peers_of: dict[tuple[int, ...], dict[str, dict[str, Any]]] = {}
     for end, ports in ends:

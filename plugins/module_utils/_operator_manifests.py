@@ -56,6 +56,8 @@ CLUSTER_SCOPED = frozenset(
     }
 )
 WATCHED_NAMESPACES = "STRIMZI_NAMESPACE"
+# What OpenShift chooses for each namespace, and refuses where somebody else has chosen.
+CHOSEN_BY_OPENSHIFT = ("runAsUser", "runAsGroup", "fsGroup", "supplementalGroups", "seLinuxOptions")
 # Bindings that an operator needs in every namespace it watches.
 WATCHED_ROLES = frozenset(
     {"strimzi-cluster-operator-namespaced", "strimzi-cluster-operator-watched", "strimzi-entity-operator"}
@@ -78,12 +80,14 @@ def operator_manifests(
     pull_policy: str = "",
     definitions_only: bool = False,
     without_certificates: bool = False,
+    openshift: bool = False,
 ) -> list[Manifest]:
     """A vendor's manifests, moved into `namespace` and set to watch the given namespaces.
 
     Namespaces are left out: they, with their labels and their default deny, are the business of the role namespaces.
     Definitions come first, so that everything else finds them. `images` are put in the place of others, and with a mirror every
-    image comes from there; a pull policy is for all their containers. Certificates are left out where somebody else makes them.
+    image comes from there; a pull policy is for all their containers. Certificates are left out where somebody else makes them, and
+    on OpenShift the users of pods, which it gives them itself.
     """
     moved: list[Manifest] = []
     for document in documents:
@@ -110,10 +114,14 @@ def operator_manifests(
             _rename_images(manifest, lambda image: images.get(image, image), lambda text: images.get(text, text))
         if mirror:
             _rename_images(manifest, lambda image: mirrored(image, mirror), lambda text: _mirrored_within(text, mirror))
-        if pull_policy and manifest["kind"] == "Deployment":
+        if manifest["kind"] == "Deployment":
             pod = manifest["spec"]["template"]["spec"]
-            for container in [*pod["containers"], *(pod.get("initContainers") or [])]:
+            containers = [*pod["containers"], *(pod.get("initContainers") or [])]
+            for container in containers if pull_policy else []:
                 container["imagePullPolicy"] = pull_policy
+            for holder in [pod, *containers] if openshift else []:
+                for key in CHOSEN_BY_OPENSHIFT:
+                    (holder.get("securityContext") or {}).pop(key, None)
         moved.append(manifest)
         if manifest["kind"] == "RoleBinding" and manifest["roleRef"]["name"] in WATCHED_ROLES:
             moved.extend(_copies(manifest, [watched for watched in watches if watched != namespace]))

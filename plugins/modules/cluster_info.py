@@ -24,6 +24,7 @@ options:
     description:
       - Facts that are known better than the cluster tells them, by the names under RV(cluster).
       - A fact given here replaces the one that was read. V(null) gives nothing.
+      - C(openshift) can only be V(true) where the cluster serves C(security.openshift.io).
     type: dict
     default: {}
 seealso:
@@ -55,7 +56,7 @@ cluster:
       returned: success
       sample: v1.37.0
     openshift:
-      description: Whether this is OpenShift, judged by the APIs it serves.
+      description: Whether this is OpenShift, which gives pods their users itself; it is judged by the API C(security.openshift.io).
       type: bool
       returned: success
       sample: false
@@ -164,7 +165,10 @@ def main() -> None:
         objects = read_cluster(KubernetesClient.from_options(module.params))
     except KubernetesError as error:
         module.fail_json(msg=f"The cluster cannot be read: {error}.")
-    found = cluster_facts(objects, module.params["overrides"])
+    try:
+        found = cluster_facts(objects, module.params["overrides"])
+    except ValueError as error:
+        module.fail_json(msg=f"{error}.")
     for warning in found.warnings:
         module.warn(warning)
     module.exit_json(changed=False, cluster=found.facts)

@@ -83,6 +83,26 @@ def test_an_http_route_belongs_to_a_gateway(platform: dict[str, Any]) -> None:
 )
 def test_each_host_has_a_route(platform: dict[str, Any], tls: dict[str, str], wanted: dict[str, Any]) -> None:
     made = objects(platform, kind="Route", tls=tls)
+    everything = gateway_manifests(catalogue(platform, kind="Route", tls=tls), {})
+    rights = [one for one in everything if one["kind"] in ("Role", "RoleBinding")]
+    assert everything[: len(rights)] == rights
+    if "secret" in tls:
+        role, binding = rights
+        assert role["rules"] == [
+            {
+                "apiGroups": [""],
+                "resources": ["secrets"],
+                "resourceNames": ["gateway-tls"],
+                "verbs": ["get", "list", "watch"],
+            }
+        ]
+        assert binding["roleRef"]["name"] == role["metadata"]["name"]
+        assert binding["subjects"] == [
+            {"kind": "ServiceAccount", "name": "router", "namespace": "openshift-ingress"},
+        ]
+        assert {one["metadata"]["namespace"] for one in rights} == {"default"}
+    else:
+        assert rights == []
     assert [(one["metadata"]["name"], one["spec"]["host"]) for one in made] == [
         ("gateway", HOSTS[0]),
         ("gateway-1", HOSTS[1]),

@@ -120,7 +120,7 @@ def settings() -> t.Callable[..., dict[str, t.Any]]:
     """What a role hands to its filter, with the role's own defaults."""
 
     def of(role: str, **given: t.Any) -> dict[str, t.Any]:
-        templar = _role_variables(role, **given)
+        templar = _role_variables(role, **{"cluster": {"openshift": False}, **given})
         return dict(templar.template(templar.available_variables[f"__{role}_settings"]))
 
     return of

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import pytest
 from ansible_collections.azora.platform.plugins.module_utils._cluster import (
     FACTS,
     ClusterObjects,
@@ -99,6 +101,9 @@ def test_a_cluster_before_service_cidr_objects_is_guessed_around_its_first_servi
     assert any("10.96.0.0/16" in warning for warning in found.warnings)
 
 
+OPENSHIFT = [{"versions": [{"groupVersion": "security.openshift.io/v1"}]}]
+
+
 def test_openshift() -> None:
     dns = {
         "metadata": {"name": "dns-default", "namespace": "openshift-dns"},
@@ -109,7 +114,7 @@ def test_openshift() -> None:
         },
     }
     objects = ClusterObjects(
-        groups=[{"versions": [{"groupVersion": "config.openshift.io/v1"}]}],
+        groups=OPENSHIFT,
         nodes=[node("worker", "192.0.2.7")],
         openshift_network={
             "status": {
@@ -118,15 +123,49 @@ def test_openshift() -> None:
             }
         },
         api_endpoints=[endpoint_slice("192.0.2.2", 6443)],
-        dns_services=[dns],
-        dns_endpoints=[{"ports": [{"name": "dns", "protocol": "UDP", "port": 5353}]}],
+        # Somebody's own CoreDNS beside it.
+        dns_services=[DNS, dns],
+        dns_endpoints=[
+            {"metadata": {"namespace": "kube-system"}, "ports": [{"name": "dns", "protocol": "UDP", "port": 53}]},
+            {"metadata": {"namespace": "openshift-dns"}, "ports": [{"name": "dns", "protocol": "UDP", "port": 5353}]},
+        ],
     )
     found = cluster_facts(objects)
     assert found.warnings == []
     assert found.facts["openshift"] is True
     assert found.facts["pod_cidrs"] == ["10.128.0.0/14"]
     assert found.facts["service_cidrs"] == ["172.30.0.0/16"]
+    assert found.facts["dns"]["namespace"] == "openshift-dns"
     assert found.facts["dns"]["ports"] == [{"name": "dns", "protocol": "UDP", "port": 5353, "service_port": 53}]
+    plain = cluster_facts(objects, {"openshift": "False"}).facts
+    assert plain["openshift"] is False
+    assert plain["dns"]["namespace"] == "kube-system"
+    assert [port["port"] for port in plain["dns"]["ports"]] == [53, 53]
+
+
+@pytest.mark.parametrize(
+    ("groups", "given", "sentence"),
+    [
+        (OPENSHIFT, "perhaps", "catalogue_cluster.openshift is 'perhaps', and must be true or false"),
+        ([], True, "catalogue_cluster.openshift is true, but this cluster serves no security.openshift.io"),
+        # The definitions of its configuration alone make no OpenShift.
+        (
+            [{"versions": [{"groupVersion": "config.openshift.io/v1"}]}],
+            "true",
+            "catalogue_cluster.openshift is true, but this cluster serves no security.openshift.io",
+        ),
+    ],
+)
+def test_a_flavour_that_cannot_be_is_refused(groups: list[dict[str, Any]], given: Any, sentence: str) -> None:
+    assert cluster_facts(ClusterObjects(groups=groups)).facts["openshift"] is (groups == OPENSHIFT)
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        cluster_facts(ClusterObjects(groups=groups), {"openshift": given})
+
+
+def test_a_cluster_says_its_flavour_or_is_told() -> None:
+    assert cluster_facts(ClusterObjects(groups=OPENSHIFT)).facts["openshift"] is True
+    assert cluster_facts(ClusterObjects(groups=OPENSHIFT), {"openshift": True}).facts["openshift"] is True
+    assert cluster_facts(ClusterObjects(groups=OPENSHIFT), {"openshift": None}).facts["openshift"] is True
 
 
 def test_both_families_of_addresses() -> None:
