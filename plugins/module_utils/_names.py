@@ -33,5 +33,7 @@ def names(given: Any) -> list[str]:
         raise NamesError(f"is {given!r}; write names, as a list or with commas between them")
     for part in parts:
         if not isinstance(part, (str, int)) or isinstance(part, bool):
-            raise NamesError(f"has {part!r} in it, which is not a name; write names, as a list or with commas between them")
+            raise NamesError(
+                f"has {part!r} in it, which is not a name; write names, as a list or with commas between them"
+            )
     return list(dict.fromkeys(str(part) for part in parts if part != ""))

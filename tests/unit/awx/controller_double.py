@@ -82,9 +82,9 @@ ASSOCIATIONS = {
         "notification_templates_success": "notification_templates",
         "notification_templates_error": "notification_templates",
     },
-    "workflow_job_template_nodes": {
-        edge: "workflow_job_template_nodes" for edge in ("success_nodes", "failure_nodes", "always_nodes")
-    },
+    "workflow_job_template_nodes": dict.fromkeys(
+        ("success_nodes", "failure_nodes", "always_nodes"), "workflow_job_template_nodes"
+    ),
 }
 # What no two of a kind may share.
 UNIQUE = {
@@ -99,7 +99,7 @@ UNIQUE = {
 WEBHOOK = {"http_method": "POST", "disable_ssl_verification": False, "username": "", "password": "", "headers": {}}
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An answer that is none; with its status."""
 
     def __init__(self, status: int, **body: Any) -> None:
@@ -165,14 +165,20 @@ class Controller:
         url = urlsplit(target)
         self.asked.append((method, url.path))
         parts = url.path.removeprefix(ROOT).strip("/").split("/")
-        if not url.path.startswith(f"{ROOT}/") or not url.path.endswith("/") or parts[0] not in (*KINDS, "unified_job_templates"):
-            raise Refused(404, detail="Not found.")
+        if (
+            not url.path.startswith(f"{ROOT}/")
+            or not url.path.endswith("/")
+            or parts[0] not in (*KINDS, "unified_job_templates")
+        ):
+            raise RefusedError(404, detail="Not found.")
         kind = parts[0]
         if len(parts) == 1:
-            return (200, self._list(url.path, kind, parse_qsl(url.query))) if method == "GET" else self._create(kind, body)
+            return (
+                (200, self._list(url.path, kind, parse_qsl(url.query))) if method == "GET" else self._create(kind, body)
+            )
         number = int(parts[1])
         if number not in self._all(kind):
-            raise Refused(404, detail="Not found.")
+            raise RefusedError(404, detail="Not found.")
         if len(parts) == 3:
             return self._part(method, kind, number, parts[2], body)
         if method == "GET":
@@ -185,7 +191,7 @@ class Controller:
         if method == "DELETE":
             del self.objects[kind][number]
             return 204, None
-        raise Refused(405, detail="Method not allowed.")
+        raise RefusedError(405, detail="Method not allowed.")
 
     def _list(self, path: str, kind: str, query: list[tuple[str, str]]) -> dict[str, Any]:
         page = int(dict(query).get("page", "1"))
@@ -193,7 +199,7 @@ class Controller:
         known = {"id", "type", *(fields(kind) if kind in KINDS else {"name", "organization"})}
         for key, _value in filters:
             if key.removeprefix("or__") not in known:
-                raise Refused(400, detail=f"{kind} has no field named '{key}'")
+                raise RefusedError(400, detail=f"{kind} has no field named '{key}'")
         found = [number for number in sorted(self._all(kind)) if self._matches(kind, number, filters)]
         shown = [self._shown(kind, number) for number in found[(page - 1) * PAGE : page * PAGE]]
         more = f"{path}?{urlencode([*filters, ('page', page + 1)])}" if len(found) > page * PAGE else None
@@ -221,11 +227,11 @@ class Controller:
     def _taken(self, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
         known = fields(kind)
         if unknown := sorted(set(body) - set(known)):
-            raise Refused(400, **{name: ["AWX has no such field."] for name in unknown})
+            raise RefusedError(400, **{name: ["AWX has no such field."] for name in unknown})
         for name, value in body.items():
             other = known[name][1]
             if other and value is not None and int(value) not in self._all(other):
-                raise Refused(400, **{name: [f'Invalid pk "{value}" - object does not exist.']})
+                raise RefusedError(400, **{name: [f'Invalid pk "{value}" - object does not exist.']})
         return dict(body)
 
     def _check(self, kind: str, made: Mapping[str, Any]) -> None:
@@ -233,16 +239,22 @@ class Controller:
         unique = UNIQUE.get(kind, ("name", "organization") if "organization" in made else ("name",))
         for number, one in self.objects[kind].items():
             if number != made.get("id") and all(one.get(name) == made.get(name) for name in unique):
-                raise Refused(400, __all__=[f"{kind} with this {' and '.join(unique)} already exists."])
+                raise RefusedError(400, __all__=[f"{kind} with this {' and '.join(unique)} already exists."])
         if kind == "job_templates" and made["playbook"] not in self.playbooks:
-            raise Refused(400, playbook=["Playbook not found for project."])
-        if kind == "schedules" and not re.fullmatch(r"DTSTART:\d{8}T\d{6}Z RRULE:\S*INTERVAL=\d+\S*", made["rrule"] or ""):
-            raise Refused(400, rrule=["DTSTART and RRULE with INTERVAL required in rrule."])
+            raise RefusedError(400, playbook=["Playbook not found for project."])
+        if kind == "schedules" and not re.fullmatch(
+            r"DTSTART:\d{8}T\d{6}Z RRULE:\S*INTERVAL=\d+\S*", made["rrule"] or ""
+        ):
+            raise RefusedError(400, rrule=["DTSTART and RRULE with INTERVAL required in rrule."])
         if kind in ("schedules", "workflow_job_template_nodes") and made["extra_data"]:
             template = made["unified_job_template"]
-            survey = self.surveys.get(template, {}) if self._all("unified_job_templates")[template].get("survey_enabled") else {}
+            survey = (
+                self.surveys.get(template, {})
+                if self._all("unified_job_templates")[template].get("survey_enabled")
+                else {}
+            )
             if errors := launch_errors(survey, made["extra_data"], required=False):
-                raise Refused(400, variables_needed_to_start=errors)
+                raise RefusedError(400, variables_needed_to_start=errors)
 
     def _shown(self, kind: str, number: int) -> dict[str, Any]:
         one = dict(self._all(kind)[number])
@@ -271,17 +283,22 @@ class Controller:
             if method == "GET":
                 return 200, self.surveys.get(number, {})
             if error := specification_error(body):
-                raise Refused(400, error=error)
+                raise RefusedError(400, error=error)
             self.surveys[number] = body
             return 200, {}
         other = ASSOCIATIONS.get(kind, {}).get(part)
         if other is None:
-            raise Refused(404, detail="Not found.")
+            raise RefusedError(404, detail="Not found.")
         there = self.associated.setdefault((kind, number, part), [])
         if method == "GET":
-            return 200, {"count": len(there), "next": None, "previous": None, "results": [self._shown(other, one) for one in there]}
+            return 200, {
+                "count": len(there),
+                "next": None,
+                "previous": None,
+                "results": [self._shown(other, one) for one in there],
+            }
         if body["id"] not in self.objects[other]:
-            raise Refused(400, error="object does not exist")
+            raise RefusedError(400, error="object does not exist")
         if body.get("disassociate"):
             there.remove(body["id"])
         else:
@@ -294,17 +311,18 @@ class Server:
 
     def __init__(self, controller: Controller) -> None:
         class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+            # An answer in one piece: its second half would else wait for the acknowledgement of the first.
+            wbufsize = -1
 
             def handle_one(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(length) or "null")
                 try:
                     if self.headers.get("Authorization") != f"Bearer {controller.token}":
-                        raise Refused(401, detail="Authentication credentials were not provided.")
+                        raise RefusedError(401, detail="Authentication credentials were not provided.")
                     with controller.lock:
                         status, answer = controller.answer(self.command, self.path, body)
-                except Refused as refused:
+                except RefusedError as refused:
                     status, answer = refused.status, refused.body
                 text = b"" if answer is None else json.dumps(answer).encode()
                 self.send_response(status)
