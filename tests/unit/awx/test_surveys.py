@@ -69,6 +69,13 @@ def test_every_playbook_for_a_cluster_has_a_template() -> None:
     assert all((CHECKOUT / template["playbook"]).is_file() for template in TEMPLATES)
 
 
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template["name"])
+def test_the_docs_have_each_template_with_its_survey(template: dict[str, Any]) -> None:
+    asked = ", ".join(f"`{name}`" for name in template["questions"]) or "none"
+    row = f"| `azora {template['name']}` | `{template['playbook']}` | {asked} |"
+    assert row in (CHECKOUT / "docs/awx.md").read_text(encoding="utf-8").splitlines()
+
+
 def test_every_question_is_asked() -> None:
     assert {name for template in TEMPLATES for name in template["questions"]} == set(QUESTIONS)
 

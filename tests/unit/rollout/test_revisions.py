@@ -96,7 +96,12 @@ BEFORE, AFTER = "2026-01-31T23:59:59Z", SINCE
         ([old(1, good=BEFORE), old(4)], 1),
         ([old(4, good=AFTER)], 4),
     ],
-    ids=["two came since", "none came since", "one came since and was never complete", "the workload itself came since"],
+    ids=[
+        "two came since",
+        "none came since",
+        "one came since and was never complete",
+        "the workload itself came since",
+    ],
 )
 def test_the_revision_that_served_at_a_moment(sets, number):
     assert chosen(revisions(*sets), "previous", SINCE).number == number
