@@ -55,9 +55,13 @@ def roll_back(
     timeout: float,
     restarts: int,
     log_lines: int,
+    since: str = "",
     look_only: bool = False,
 ) -> Rollback:
-    """Return each to REVISION ("" only lists, "previous" is the last good one before the present); a mistake changes nothing at all."""
+    """Return each to REVISION ("" only lists, "previous" is the last good one before the present, or before SINCE).
+
+    A mistake changes nothing at all.
+    """
     result, began = Rollback(), time.monotonic()
     manifests = [_manifest(entry["namespace"], entry["name"]) for entry in deployments]
     with Watches(client, collections_of(manifests)) as watches:
@@ -66,7 +70,7 @@ def roll_back(
         found = {f"{entry['namespace']}/{entry['name']}": _live(world, **entry) for entry in deployments}
         for identity, live in found.items():
             if _look(identity, live, world, result) and revision:
-                _choose(client, identity, revision, result)
+                _choose(client, identity, revision, since, result)
         if result.mistakes or not revision:
             return result
         result.diffs = [
@@ -119,8 +123,8 @@ def _look(identity: str, live: Object | None, world: World, result: Rollback) ->
     return True
 
 
-def _choose(client: KubernetesClient, identity: str, revision: str, result: Rollback) -> None:
-    wanted = chosen(result.histories[identity], revision)
+def _choose(client: KubernetesClient, identity: str, revision: str, since: str, result: Rollback) -> None:
+    wanted = chosen(result.histories[identity], revision, since)
     if isinstance(wanted, str):
         result.mistakes.append(f"{identity}: {wanted}")
     elif wanted.current:

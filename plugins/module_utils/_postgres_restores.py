@@ -9,6 +9,7 @@ Source: https://cloudnative-pg.io/documentation/1.30/recovery/
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.azora.platform.plugins.module_utils._manifests import Manifest, merged, of_kind
@@ -24,6 +25,14 @@ Mapping = t.Mapping[str, t.Any]
 ORIGIN = "origin"
 #: What of a request says up to where, and the field of recoveryTarget.
 TARGETS = {"time": "targetTime", "lsn": "targetLSN", "backup": "backupID"}
+#: How a moment and a place in the log are written, with an example of each.
+FORMS = {
+    "time": (
+        re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d+)?( ?(Z|[+-]\d{2}(:?\d{2})?))?"),
+        "2026-01-31 14:05:00+00, with the offset from UTC",
+    ),
+    "lsn": (re.compile(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}"), "0/3000060"),
+}
 
 
 class RestoreInputError(ValueError):
@@ -65,6 +74,9 @@ def only_recovered(catalogue: Catalogue, recovered: Mapping) -> Manifest:
 def recovery_settings(catalogue: Catalogue, store: str, settings: Mapping, target: Mapping) -> Manifest:
     """The settings of the stores' manifests, with where the first data come from."""
     given = {name: target[name] for name in TARGETS if target.get(name)}
+    for name, value in given.items():
+        if name in FORMS and not FORMS[name][0].fullmatch(str(value)):
+            raise RestoreInputError(f"restore_{name} is {value!r}; write it as {FORMS[name][1]}")
     if len(given) > 1:
         names = " and ".join(f"restore_{name}" for name in given)
         raise RestoreInputError(f"{names} are given; name one moment")

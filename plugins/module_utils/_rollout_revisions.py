@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -22,6 +23,8 @@ GOOD = "azora.platform/rolled-out-at"
 HASH = "pod-template-hash"
 # The newest other revision that was good.
 PREVIOUS = "previous"
+# As it stands on what keeps a revision.
+MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 
 
 class Revision(t.NamedTuple):
@@ -99,16 +102,37 @@ def last_good(revisions: Sequence[Revision]) -> Revision | str:
     return "no earlier revision was ever good" if others else "it is the first revision"
 
 
-def chosen(revisions: Sequence[Revision], wanted: str) -> Revision | str:
-    """The revision that somebody names: by its number, its ReplicaSet, or as "previous"; or why there is none."""
+def chosen(revisions: Sequence[Revision], wanted: str, since: str = "") -> Revision | str:
+    """The revision that somebody names: by its number, its ReplicaSet, or as "previous"; or why there is none.
+
+    With SINCE, a moment, "previous" is the one that served then. That of a workload that has not been rolled out since is the present one, and so
+    is that of one that came since: it has no earlier one.
+    """
     if wanted == PREVIOUS:
-        marked = [one for one in revisions if one.good and not one.current]
-        return marked[0] if marked else "no other revision is known to have been good; name the one to return to"
+        present = next((one for one in revisions if one.current), None)
+        if since and present is not None and (len(revisions) == 1 or (present.good and present.good < since)):
+            return present
+        marked = [one for one in revisions if one.good and not one.current and (not since or one.good < since)]
+        if marked:
+            return marked[0]
+        then = f" before {since}" if since else ""
+        return f"no other revision is known to have been good{then}; name the one to return to"
     found = next((one for one in revisions if wanted in (str(one.number), one.name)), None)
     if found is not None:
         return found
     there = ", ".join(f"{one.number} ({one.name})" for one in revisions) or "none"
     return f"it has no revision {wanted}; there are {there}"
+
+
+def since_mistake(since: str, wanted: str) -> str:
+    """What is wrong with a moment to return to, in a sentence; empty if nothing is."""
+    if not since:
+        return ""
+    if not MOMENT.fullmatch(since):
+        return f"since is {since!r}: write a moment in UTC, such as 2026-01-31T14:05:00Z"
+    if wanted not in ("", PREVIOUS):
+        return f"since is for the revision {PREVIOUS}, and the revision is {wanted!r}: leave one of them out"
+    return ""
 
 
 def template_of(kept: Object) -> dict[str, t.Any]:

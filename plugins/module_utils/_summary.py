@@ -10,6 +10,7 @@ them, so that nothing has to be told which stage it is in.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -86,6 +87,30 @@ def lines(stages: Sequence[Stage], *, gateway: str = "", check_mode: bool = Fals
             f"STOPPED in the stage {stopped[-1]}, for the reason above. Stages are repeatable: mend the cause and run the same again."
         )
     return table
+
+
+def artifact(stages: Sequence[Stage]) -> dict[str, Any]:
+    """The same as data, for what follows in a workflow: no text of a cluster's but names, and nothing secret.
+
+    BEGAN is the moment by which a rollback tells what this run brought.
+    """
+    began = min((stage["began"] for stage in stages), default=0.0)
+    changed = [one for stage in stages for one in stage.get("changed", [])]
+    return {
+        "began": datetime.datetime.fromtimestamp(int(began), datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "complete": all(stage.get("complete", False) for stage in stages),
+        "changed": len(changed),
+        "deployments": sorted({one.partition(" ")[2] for one in changed if one.startswith("Deployment ")}),
+        "stages": {
+            stage["name"]: {
+                "complete": stage.get("complete", False),
+                "changed": len(stage.get("changed", [])),
+                "seconds": round(stage.get("seconds", 0.0), 1),
+            }
+            for stage in stages
+        },
+        "verification": _last_verdict([stage for stage in stages if "verified" in stage]),
+    }
 
 
 def _last_verdict(stages: Sequence[Stage]) -> str:

@@ -54,6 +54,12 @@ options:
       - Empty only lists.
     type: str
     default: ""
+  since:
+    description:
+      - A moment in UTC, such as V(2026-01-31T14:05:00Z). V(previous) of O(revision) is then the revision that served at that moment, and what has not been
+        rolled out since stays as it is.
+    type: str
+    default: ""
   timeout:
     description: How many seconds all may take together.
     type: int
@@ -82,6 +88,14 @@ EXAMPLES = r"""
     deployments:
       - {namespace: default, name: user}
     revision: previous
+
+- name: Return what a run brought that began at two o'clock
+  azora.platform.rollback:
+    deployments:
+      - {namespace: default, name: user}
+      - {namespace: default, name: course}
+    revision: previous
+    since: "2026-01-31T14:00:00Z"
 """
 
 RETURN = r"""
@@ -115,6 +129,7 @@ from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client 
 )
 from ansible_collections.azora.platform.plugins.module_utils._kubernetes_client_rollback import roll_back
 from ansible_collections.azora.platform.plugins.module_utils._rollout_report import history_as_data, rollback_message
+from ansible_collections.azora.platform.plugins.module_utils._rollout_revisions import since_mistake
 
 OPTIONS = {
     "deployments": {
@@ -124,6 +139,7 @@ OPTIONS = {
         "options": {"namespace": {"type": "str", "required": True}, "name": {"type": "str", "required": True}},
     },
     "revision": {"type": "str", "default": ""},
+    "since": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 300},
     "restarts": {"type": "int", "default": 3},
     "log_lines": {"type": "int", "default": 5},
@@ -133,6 +149,8 @@ OPTIONS = {
 def main() -> None:
     """Look, return, wait, tell."""
     module = AnsibleModule(argument_spec={**CONNECTION_OPTIONS, **OPTIONS}, supports_check_mode=True)
+    if mistake := since_mistake(module.params["since"], module.params["revision"]):
+        module.fail_json(msg=f"{mistake}. Nothing was changed.")
     try:
         client = KubernetesClient.from_options(module.params)
         given = {name: module.params[name] for name in OPTIONS}

@@ -32,6 +32,23 @@ def stages() -> list[dict[str, Any]]:
     return [_summary.ended(first, 109.5, after), _summary.ended(second, 130.0, at_last)]
 
 
+def test_a_workflow_gets_it_as_data(stages: list[dict[str, Any]]) -> None:
+    stages[1]["changed"] = ["Deployment shop/a", "ConfigMap shop/a-config", "Deployment shop/a"]
+    assert _summary.artifact(stages) == {
+        "began": "1970-01-01T00:01:40Z",
+        "complete": True,
+        "changed": 5,
+        "deployments": ["shop/a"],
+        "stages": {
+            "namespaces": {"complete": True, "changed": 2, "seconds": 9.5},
+            "services": {"complete": True, "changed": 3, "seconds": 20.5},
+        },
+        "verification": PASSED,
+    }
+    stages[1]["complete"] = False
+    assert not _summary.artifact(stages)["complete"]
+
+
 def test_what_was_changed_is_named_from_a_list_or_from_one_object() -> None:
     several = {
         "changed": True,

@@ -112,6 +112,8 @@ def test_only_the_new_cluster_gets_policies_and_no_client_reaches_it(restored):
         ({"name": "pg"}, ["restore_cluster", "'pg'", "new name"]),
         ({"store": "nothing"}, ["restore_store", "'nothing'", "known:"]),
         ({"time": "2026-01-01 12:00:00+00", "lsn": "0/5000000"}, ["restore_time and restore_lsn", "one moment"]),
+        ({"time": "yesterday"}, ["restore_time is 'yesterday'", "2026-01-31 14:05:00+00"]),
+        ({"lsn": "here"}, ["restore_lsn is 'here'", "0/3000060"]),
     ],
 )
 def test_a_recovery_that_cannot_be_is_refused_in_one_sentence(restored, request_, words):
@@ -120,3 +122,11 @@ def test_a_recovery_that_cannot_be_is_refused_in_one_sentence(restored, request_
     for word in words:
         assert word in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "time", ["2026-01-01 12:00:00+00", "2026-01-01T12:00:00Z", "2026-01-01 12:00:00.25 +02:00", "2026-01-01T12:00:00"]
+)
+def test_a_moment_is_written_in_several_ways(restored, time):
+    clusters = [one for one in restored(time=time)["manifests"] if one["kind"] == "Cluster"]
+    assert clusters[0]["spec"]["bootstrap"]["recovery"]["recoveryTarget"] == {"targetTime": time}

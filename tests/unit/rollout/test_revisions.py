@@ -16,6 +16,7 @@ from ansible_collections.azora.platform.plugins.module_utils._rollout_revisions 
     last_good,
     referred,
     returned,
+    since_mistake,
 )
 
 from .conftest import REVISION, live_of, manifest_of, replica_set_of
@@ -81,6 +82,39 @@ def test_a_revision_is_named_by_its_number_or_by_its_replica_set():
     found = revisions(old(3), FAILING)
     assert chosen(found, "3").number == chosen(found, "orders-3").number == 3
     assert chosen(found, "7") == "it has no revision 7; there are 4 (orders-4), 3 (orders-3)"
+
+
+SINCE = "2026-02-01T00:00:00Z"
+BEFORE, AFTER = "2026-01-31T23:59:59Z", SINCE
+
+
+@pytest.mark.parametrize(
+    ("sets", "number"),
+    [
+        ([old(1, good=BEFORE), old(2, good=BEFORE), old(3, good=AFTER), old(4, good=AFTER)], 2),
+        ([old(1, good=BEFORE), old(4, good=BEFORE)], 4),
+        ([old(1, good=BEFORE), old(4)], 1),
+        ([old(4, good=AFTER)], 4),
+    ],
+    ids=[
+        "two came since",
+        "none came since",
+        "one came since and was never complete",
+        "the workload itself came since",
+    ],
+)
+def test_the_revision_that_served_at_a_moment(sets, number):
+    assert chosen(revisions(*sets), "previous", SINCE).number == number
+
+
+def test_why_there_was_none_at_a_moment():
+    assert "good before 2026-02-01T00:00:00Z" in chosen(revisions(old(3), old(4, good=AFTER)), "previous", SINCE)
+
+
+def test_a_moment_is_one_in_utc_and_goes_with_previous():
+    assert since_mistake("", "4") == since_mistake(SINCE, "previous") == since_mistake(SINCE, "") == ""
+    assert "such as 2026-01-31T14:05:00Z" in since_mistake("yesterday", "previous")
+    assert "the revision is '4'" in since_mistake(SINCE, "4")
 
 
 def test_a_return_applies_what_was_applied_with_the_old_template():
