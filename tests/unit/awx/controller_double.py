@@ -129,8 +129,20 @@ class Controller:
         self.lock = threading.Lock()
         self._last = 0
         # What every AWX has.
-        self.add("credential_types", name="OpenShift or Kubernetes API Bearer Token", kind="kubernetes", managed=True,
-                 inputs={"fields": [{"id": "host"}, {"id": "bearer_token", "secret": True}, {"id": "verify_ssl"}, {"id": "ssl_ca_cert", "secret": True}]})  # fmt: skip
+        self.add(
+            "credential_types",
+            name="OpenShift or Kubernetes API Bearer Token",
+            kind="kubernetes",
+            managed=True,
+            inputs={
+                "fields": [
+                    {"id": "host"},
+                    {"id": "bearer_token", "secret": True},
+                    {"id": "verify_ssl"},
+                    {"id": "ssl_ca_cert", "secret": True},
+                ]
+            },
+        )
         self.add("credential_types", name="Ansible Galaxy/Automation Hub API Token", kind="galaxy", managed=True)
         self.add("credentials", name="Ansible Galaxy", credential_type=2)
         self.add("organizations", name="Default")

@@ -28,27 +28,95 @@ EMPTY = {"rollback_workloads": "", "rollback_revision": "", "rollback_since": ""
 
 CASES: dict[str, tuple[str, dict[str, Any], str]] = {
     "nothing_answered": ("rollback", EMPTY, NOBODY_THERE),
-    "names_in_a_text": ("rollback", {"rollback_workloads": "user, course", "rollback_revision": "previous"}, NOBODY_THERE),
-    "no_workload": ("rollback", {"rollback_workloads": "user,nobody"}, "rollback_workloads names nobody, which the catalogue does not have; write one of gateway, user"),
-    "no_moment": ("rollback", {"rollback_since": "yesterday"}, 'rollback_since is "yesterday"; write a moment in UTC, such as 2026-01-31T14:05:00Z'),
-    "moment_and_number": ("rollback", {"rollback_since": "2026-01-31T14:05:00Z", "rollback_revision": "4"}, 'rollback_revision is "4"; with a moment it can only be previous'),
-    "no_site_before": ("rollback", {"rollback_since": "site", "rollback_revision": "previous"}, "rollback_since is site, and no run of site.yml came before this job"),
-    "site_before": ("rollback", {"rollback_since": "site", "rollback_revision": "previous", "azora_site": {"site_before": {"began": "2026-01-31T14:05:00Z"}}}, NOBODY_THERE),
+    "names_in_a_text": (
+        "rollback",
+        {"rollback_workloads": "user, course", "rollback_revision": "previous"},
+        NOBODY_THERE,
+    ),
+    "no_workload": (
+        "rollback",
+        {"rollback_workloads": "user,nobody"},
+        "rollback_workloads names nobody, which the catalogue does not have; write one of gateway, user",
+    ),
+    "no_moment": (
+        "rollback",
+        {"rollback_since": "yesterday"},
+        'rollback_since is "yesterday"; write a moment in UTC, such as 2026-01-31T14:05:00Z',
+    ),
+    "moment_and_number": (
+        "rollback",
+        {"rollback_since": "2026-01-31T14:05:00Z", "rollback_revision": "4"},
+        'rollback_revision is "4"; with a moment it can only be previous',
+    ),
+    "no_site_before": (
+        "rollback",
+        {"rollback_since": "site", "rollback_revision": "previous"},
+        "rollback_since is site, and no run of site.yml came before this job",
+    ),
+    "site_before": (
+        "rollback",
+        {
+            "rollback_since": "site",
+            "rollback_revision": "previous",
+            "azora_site": {"site_before": {"began": "2026-01-31T14:05:00Z"}},
+        },
+        NOBODY_THERE,
+    ),
     "no_number": ("rollback", {"rollback_timeout": "soon"}, "rollback_timeout"),
     "every_store": ("backup", {"backup_stores": "", "backup_timeout": "60"}, NO_API),
-    "no_store": ("backup", {"backup_stores": "postgres kafka"}, "backup_stores names kafka, which the catalogue does not have backed up"),
-    "store_to_recover": ("restore", {"restore_store": "mysql"}, 'restore_store is "mysql", which the catalogue does not have backed up; it has postgres, redis'),
-    "no_new_cluster": ("restore", {"restore_store": "postgres", "restore_cluster": ""}, 'restore_cluster is ""; write the name of the cluster to make'),
+    "no_store": (
+        "backup",
+        {"backup_stores": "postgres kafka"},
+        "backup_stores names kafka, which the catalogue does not have backed up",
+    ),
+    "store_to_recover": (
+        "restore",
+        {"restore_store": "mysql"},
+        'restore_store is "mysql", which the catalogue does not have backed up; it has postgres, redis',
+    ),
+    "no_new_cluster": (
+        "restore",
+        {"restore_store": "postgres", "restore_cluster": ""},
+        'restore_cluster is ""; write the name of the cluster to make',
+    ),
     "old_cluster": ("restore", {"restore_cluster": "pg"}, "restore_cluster is 'pg', which the catalogue has already"),
-    "no_moment_to_recover": ("restore", {"restore_cluster": "pg-2", "restore_time": "yesterday"}, "restore_time is 'yesterday'; write it as 2026-01-31 14:05:00+00"),
-    "no_files": ("restore", {"restore_store": "redis", "restore_database": "session", "restore_files": ""}, "restore_files is empty: name the files in the bucket"),
-    "files_in_lines": ("restore", {"restore_store": "redis", "restore_database": "session", "restore_files": "a.rdb\nb.rdb"}, NO_API),
-    "nobody_to_rotate": ("rotate", {"rotate_only": "user, nobody"}, "rotate_only names 'nobody', but what can be rotated"),
-    "some_verified": ("verify", {"verify_workloads": "user, course", "verify_checks": ["probes"], "verify_cut_off": "all"}, NO_API),
+    "no_moment_to_recover": (
+        "restore",
+        {"restore_cluster": "pg-2", "restore_time": "yesterday"},
+        "restore_time is 'yesterday'; write it as 2026-01-31 14:05:00+00",
+    ),
+    "no_files": (
+        "restore",
+        {"restore_store": "redis", "restore_database": "session", "restore_files": ""},
+        "restore_files is empty: name the files in the bucket",
+    ),
+    "files_in_lines": (
+        "restore",
+        {"restore_store": "redis", "restore_database": "session", "restore_files": "a.rdb\nb.rdb"},
+        NO_API,
+    ),
+    "nobody_to_rotate": (
+        "rotate",
+        {"rotate_only": "user, nobody"},
+        "rotate_only names 'nobody', but what can be rotated",
+    ),
+    "some_verified": (
+        "verify",
+        {"verify_workloads": "user, course", "verify_checks": ["probes"], "verify_cut_off": "all"},
+        NO_API,
+    ),
     "nobody_verified": ("verify", {"verify_workloads": "user,nobody"}, "nobody"),
-    "credential_is_missing": ("catalogue", {"awx_job_id": 7}, "This job of AWX has no credential for the cluster credential_is_missing and would act as the service account of AWX's own pod"),
-    "credential_is_there": ("catalogue", {"awx_job_id": 7, "azora_connection": {"host": "https://127.0.0.1:9"}}, NOBODY_THERE),
-}  # fmt: skip
+    "credential_is_missing": (
+        "catalogue",
+        {"awx_job_id": 7},
+        "This job of AWX has no credential for the cluster credential_is_missing and would act as the service account of AWX's own pod",
+    ),
+    "credential_is_there": (
+        "catalogue",
+        {"awx_job_id": 7, "azora_connection": {"host": "https://127.0.0.1:9"}},
+        NOBODY_THERE,
+    ),
+}
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@
 
 """What OpenShift's SecurityContextConstraints restricted-v2 refuse of a pod, as every account may use them and nothing more.
 
-https://github.com/openshift/cluster-kube-apiserver-operator/blob/master/bindata/bootkube/scc-manifests/0000_20_kube-apiserver-operator_00_scc-restricted-v2.yaml
+https://github.com/openshift/cluster-kube-apiserver-operator, bindata/bootkube/scc-manifests, …_scc-restricted-v2.yaml
 """
 
 from __future__ import annotations
