@@ -151,10 +151,10 @@ class Controller:
     def writes(self) -> list[tuple[str, str]]:
         return [(method, path) for method, path in self.asked if method != "GET"]
 
-    def add(self, kind: str, /, **given: Any) -> int:
+    def add(self, of: str, /, **given: Any) -> int:
         self._last += 1
-        made = {name: default for name, (default, _other) in fields(kind).items()} | given
-        self.objects[kind][self._last] = made | {"id": self._last}
+        made = {name: default for name, (default, _other) in fields(of).items()} | given
+        self.objects[of][self._last] = made | {"id": self._last}
         return self._last
 
     def one(self, kind: str, name: str) -> dict[str, Any]:

@@ -24,6 +24,11 @@ TYPES: dict[str, type | tuple[type, ...]] = {
 CHOSEN = ("multiplechoice", "multiselect")
 
 
+def _is_whole(value: Any) -> bool:
+    """A number without a fraction; what is true or false is none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def specification_error(survey: Mapping[str, Any]) -> str:
     """Why AWX would not save it; empty if it would."""
     for key, kind in (("name", str), ("description", str), ("spec", list)):
@@ -45,7 +50,7 @@ def specification_error(survey: Mapping[str, Any]) -> str:
         if default != "" and not isinstance(default, TYPES[question["type"]]):
             return f"Default value {default} in survey question {number} is of the wrong type"
         for key in ("min", "max"):
-            if question.get(key) is not None and type(question[key]) is not int:
+            if question.get(key) is not None and not _is_whole(question[key]):
                 return f"The {key} limit in survey question {number} expected to be integer."
         if question["type"] in CHOSEN:
             if "choices" not in question:
@@ -69,7 +74,7 @@ def answer_error(question: Mapping[str, Any], answers: Mapping[str, Any]) -> str
         return "" if value in question["choices"] else f"Value {value} for '{name}' is no choice."
     if kind in ("integer", "float"):
         size = value
-        if (type(value) is not int) if kind == "integer" else type(value) not in (float, int):
+        if not (_is_whole(value) or (kind == "float" and isinstance(value, float))):
             return f"Value {value} for '{name}' expected to be a number."
     elif isinstance(value, str):
         size = len(value)
