@@ -9,8 +9,6 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/azora
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # Other Pythons of this machine on which the unit tests run as well.
 OTHER_PYTHONS := $(shell tests/checks/other_pythons.sh)
-# What the lab's images run has one Python, theirs; and a page looks the same whichever Python wrote it.
-ONE_PYTHON := tests/unit/images tests/unit/lab_operators tests/unit/verify/test_report_page_in_browser.py
 LAB_NAME ?= azora
 LAB_ARGUMENTS := -e lab_name=$(LAB_NAME) $(ANSIBLE_ARGUMENTS)
 
@@ -53,11 +51,7 @@ lint: setup ## ruff, mypy, ansible-lint (production), changelog, documentation o
 .PHONY: unit
 unit: setup ## The unit tests; those of the collection itself also on the newest Python of this machine
 	tests/checks/programs.sh
-	pytest
-	for python in $(OTHER_PYTHONS); do \
-	  environment=$$(tests/checks/venv.sh "$$python" $(CACHE)); \
-	  "$$environment/bin/python" -m pytest $(ONE_PYTHON:%=--ignore=%); \
-	done
+	tests/checks/unit.sh $(CACHE) $(OTHER_PYTHONS)
 	tests/checks/go.sh $(CACHE)
 	tests/checks/rules.sh $(CACHE)
 
