@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.azora.platform.plugins.module_utils import _catalogue
+from ansible_collections.azora.platform.plugins.module_utils._gateway_ingress import gateway_ingress
 from ansible_collections.azora.platform.plugins.module_utils._network_policies import (
     additional_policies,
     network_policies,
@@ -122,3 +123,12 @@ def test_namespaces_that_openshift_keeps_for_itself(platform: dict[str, Any], ok
     assert "catalogue_core_namespace" in first
     assert second.startswith("openshift-shop is one of")
     assert reserved_namespaces(catalogue, {**okd, "openshift": False}) == []
+
+
+def test_azoras_gateway_gets_a_route_by_one_variable(render: Any) -> None:
+    given = {"kind": "Route", "hosts": ["api.apps.example.org"], "tls": {}}
+    catalogue = _catalogue.normalised(render({"catalogue_gateway_ingress": given}))
+    (route,) = gateway_ingress(catalogue["gateway"])
+    assert (route["kind"], route["spec"]["host"]) == ("Route", "api.apps.example.org")
+    assert route["spec"]["tls"] == {"termination": "edge", "insecureEdgeTerminationPolicy": "Redirect"}
+    assert gateway_ingress(_catalogue.normalised(render({}))["gateway"]) == []

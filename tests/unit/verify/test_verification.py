@@ -706,6 +706,8 @@ def test_cluster_info_returns_facts_and_overrides(platform: Platform, run: Any) 
     assert outcome["cluster"]["pod_cidrs"] == ["10.128.0.0/16"]
     assert outcome["changed"] is False
     assert run(cluster_info, **options, overrides={"pod_cidr": []})["msg"] == "overrides has unknown facts: pod_cidr."
+    wrong = run(cluster_info, **options, overrides={"openshift": "perhaps"})
+    assert wrong["msg"] == "catalogue_cluster.openshift is 'perhaps', and must be true or false."
 
 
 def test_a_whole_report_counts_however_its_container_ended(
