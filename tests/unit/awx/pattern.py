@@ -110,7 +110,7 @@ def files() -> dict[pathlib.Path, str]:
         name, title = template["name"], template["description"].partition(";")[0].rstrip(".")
         found[PATTERN / f"playbooks/{name}.yml"] = (
             f"---\n{LICENCE}- name: {json.dumps(title) if ':' in title else title}\n"
-            f"  ansible.builtin.import_playbook: azora.platform.{name}\n"
+            f"  ansible.builtin.import_playbook: ../../../../playbooks/{name}.yml\n"
         )
         if template["questions"]:
             content = yaml.dump(survey(template), Dumper=Indented, sort_keys=False, width=150)
