@@ -9,6 +9,7 @@ One play over many hosts, a host for each case; none has a cluster, so that an a
 
 from __future__ import annotations
 
+import datetime
 import os
 import pathlib
 import re
@@ -29,11 +30,14 @@ EMPTY = {"rollback_workloads": "", "rollback_revision": "", "rollback_since": ""
 CASES: dict[str, tuple[str, dict[str, Any], str]] = {
     "nothing_answered": ("rollback", EMPTY, NOBODY_THERE),
     "names_in_a_text": ("rollback", {"rollback_workloads": "user, course", "rollback_revision": "previous"}, NOBODY_THERE),
+    "read_as_null": ("rollback", {"rollback_workloads": None, "rollback_revision": None, "rollback_since": None}, NOBODY_THERE),
+    "read_as_null_too": ("verify", {"verify_workloads": None, "verify_cut_off": None, "verify_checks": ["probes"]}, NO_API),
+    "read_as_date": ("rollback", {"rollback_since": datetime.datetime(2026, 1, 31, 14, 5, tzinfo=datetime.UTC), "rollback_revision": "previous"}, NOBODY_THERE),
     "no_workload": ("rollback", {"rollback_workloads": "user,nobody"}, "rollback_workloads names nobody, which the catalogue does not have; write one of gateway, user"),
     "no_moment": ("rollback", {"rollback_since": "yesterday"}, 'rollback_since is "yesterday"; write a moment in UTC, such as 2026-01-31T14:05:00Z'),
     "moment_and_number": ("rollback", {"rollback_since": "2026-01-31T14:05:00Z", "rollback_revision": "4"}, 'rollback_revision is "4"; with a moment it can only be previous'),
     "no_site_before": ("rollback", {"rollback_since": "site", "rollback_revision": "previous"}, "rollback_since is site, and no run of site.yml came before this job"),
-    "site_before": ("rollback", {"rollback_since": "site", "rollback_revision": "previous", "azora_site": {"site_before": {"began": "2026-01-31T14:05:00Z"}}}, NOBODY_THERE),
+    "site_before": ("rollback", {"rollback_since": "site", "rollback_revision": "previous", "azora_site": {"site_before": {"began": datetime.datetime(2026, 1, 31, 14, 5)}}}, NOBODY_THERE),
     "no_number": ("rollback", {"rollback_timeout": "soon"}, "rollback_timeout"),
     "every_store": ("backup", {"backup_stores": "", "backup_timeout": "60"}, NO_API),
     "no_store": ("backup", {"backup_stores": "postgres kafka"}, "backup_stores names kafka, which the catalogue does not have backed up"),
@@ -146,3 +150,18 @@ def test_names_however_they_were_given(given: Any, names: list[str]) -> None:
 def test_what_are_no_names(given: Any) -> None:
     with pytest.raises(_names.NamesError, match="write names, as a list or with commas between them"):
         _names.names(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "moment"),
+    [
+        (None, ""),
+        ("", ""),
+        ("site", "site"),
+        ("2026-01-31T14:05:00Z", "2026-01-31T14:05:00Z"),
+        (datetime.datetime(2026, 1, 31, 14, 5), "2026-01-31T14:05:00Z"),
+        (datetime.datetime.fromisoformat("2026-01-31T15:05:00+01:00"), "2026-01-31T14:05:00Z"),
+    ],
+)
+def test_a_moment_however_it_was_read(given: Any, moment: str) -> None:
+    assert _names.moment(given) == moment
