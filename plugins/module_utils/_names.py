@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import Any
 
@@ -37,3 +38,11 @@ def names(given: Any) -> list[str]:
                 f"has {part!r} in it, which is not a name; write names, as a list or with commas between them"
             )
     return list(dict.fromkeys(str(part) for part in parts if part != ""))
+
+
+def moment(given: Any) -> str:
+    """A moment in UTC as it is written, 2026-01-31T14:05:00Z, also where it was read as a date; a text is left as it is, nothing is an empty one."""
+    if isinstance(given, datetime.datetime):
+        aware = given if given.tzinfo else given.replace(tzinfo=datetime.UTC)
+        return aware.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return "" if given is None else str(given)

@@ -15,6 +15,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -195,7 +196,9 @@ def of(artifacts: dict[str, Any], name: str) -> dict[str, Any]:
 def test_a_workflow_brings_a_revision_and_takes_it_back(job: Callable[..., Job]) -> None:
     """The inventory has another catalogue for one run: that is rolled out, verified, and returned by a node that knows only the artifacts."""
     platform = catalogue()
-    next(one for one in platform["services"] if one["name"] == "course")["environment"] = {"LOG_LEVEL": "debug"}
+    next(one for one in platform["services"] if one["name"] == "course")["environment"] = {
+        "ROLLED_OUT_BY": f"awx-{time.time_ns()}"
+    }
     changed = {"catalogue_platform": platform}
     site = job("site", tags="services", host=changed)
     assert site.status == "successful", site.output

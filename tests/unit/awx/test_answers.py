@@ -9,6 +9,7 @@ One play over many hosts, a host for each case; none has a cluster, so that an a
 
 from __future__ import annotations
 
+import datetime
 import os
 import pathlib
 import re
@@ -31,6 +32,21 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
     "names_in_a_text": (
         "rollback",
         {"rollback_workloads": "user, course", "rollback_revision": "previous"},
+        NOBODY_THERE,
+    ),
+    "read_as_null": (
+        "rollback",
+        {"rollback_workloads": None, "rollback_revision": None, "rollback_since": None},
+        NOBODY_THERE,
+    ),
+    "read_as_null_too": (
+        "verify",
+        {"verify_workloads": None, "verify_cut_off": None, "verify_checks": ["probes"]},
+        NO_API,
+    ),
+    "read_as_date": (
+        "rollback",
+        {"rollback_since": datetime.datetime(2026, 1, 31, 14, 5, tzinfo=datetime.UTC), "rollback_revision": "previous"},
         NOBODY_THERE,
     ),
     "no_workload": (
@@ -58,7 +74,7 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
         {
             "rollback_since": "site",
             "rollback_revision": "previous",
-            "azora_site": {"site_before": {"began": "2026-01-31T14:05:00Z"}},
+            "azora_site": {"site_before": {"began": datetime.datetime(2026, 1, 31, 14, 5)}},
         },
         NOBODY_THERE,
     ),
@@ -214,3 +230,18 @@ def test_names_however_they_were_given(given: Any, names: list[str]) -> None:
 def test_what_are_no_names(given: Any) -> None:
     with pytest.raises(_names.NamesError, match="write names, as a list or with commas between them"):
         _names.names(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "moment"),
+    [
+        (None, ""),
+        ("", ""),
+        ("site", "site"),
+        ("2026-01-31T14:05:00Z", "2026-01-31T14:05:00Z"),
+        (datetime.datetime(2026, 1, 31, 14, 5), "2026-01-31T14:05:00Z"),
+        (datetime.datetime.fromisoformat("2026-01-31T15:05:00+01:00"), "2026-01-31T14:05:00Z"),
+    ],
+)
+def test_a_moment_however_it_was_read(given: Any, moment: str) -> None:
+    assert _names.moment(given) == moment
