@@ -143,11 +143,14 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "name": "The description is known already, as in a run of several stages",
         "ansible.builtin.set_fact": {
             "catalogue": "{{ catalogue_platform | azora.platform.catalogue_normalised }}",
-            "cluster": {"pod_cidrs": ["10.128.0.0/16"], "dns": {"namespace": "kube-system", "pod_labels": {"k8s-app": "kube-dns"}, "port": 53}},
+            "cluster": {
+                "pod_cidrs": ["10.128.0.0/16"],
+                "dns": {"namespace": "kube-system", "pod_labels": {"k8s-app": "kube-dns"}, "port": 53},
+            },
             "__catalogue_derived_from": {"platform": "{{ catalogue_platform }}", "cluster": {}},
         },
         "run_once": True,
-    }  # fmt: skip
+    }
     tried = {"name": "Try it", "ansible.builtin.include_role": {"name": "azora.platform.{{ tried }}"}}
     defaults = {"group/azora.platform.k8s": "{{ azora_connection | default({}) }}"}
     plays = [
