@@ -16,6 +16,9 @@ BY_REASON = {
     "CreateContainerConfigError": (
         "create the Secret, the ConfigMap or the key that the message names, or take it out of the catalogue"
     ),
+    "RunAsNonRoot": (
+        "give the image a USER with a number other than 0, or the service one in the catalogue (security_context.run_as_user)"
+    ),
     "CrashLoop": "check its configuration and its liveness probe, and that what it needs at its start is there",
     "OOMKilled": "raise its memory limit (resources.limits.memory), or find out what uses the memory",
     "NotReady": (

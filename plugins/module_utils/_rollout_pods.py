@@ -64,6 +64,10 @@ def _container_trouble(identity: str, container: Object, about: Sequence[Object]
         )
     if reason in DEAD_REASONS:
         return _judgement(State.FAILED, f"{identity}: {reason}: {message}", "ImagePull", identity)
+    # "container has runAsNonRoot and image will run as root", or its user has a name, of which nobody knows the number.
+    if reason == "CreateContainerConfigError" and "runAsNonRoot" in message:
+        sentence = f"{identity}: {reason}: {message}"
+        return _judgement(State.FAILED, sentence, "RunAsNonRoot", identity, event=_event(about, "Failed"))
     if reason == "CreateContainerConfigError":
         state = State.FAILED if MISSING.search(message) else State.STUCK
         sentence = f"{identity}: {reason}: {message}"

@@ -130,6 +130,12 @@ PODS = [
         "CreateContainerConfigError",
         "cache",
     ),
+    (
+        waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root (pod: …)"),
+        State.FAILED,
+        "RunAsNonRoot",
+        "will run as root",
+    ),
     (waiting("CrashLoopBackOff", restarts=1), State.MOVING, "CrashLoop", "1 restarts"),
     (
         waiting("CrashLoopBackOff", restarts=3, terminated={"exitCode": 3, "reason": "Error"}),
