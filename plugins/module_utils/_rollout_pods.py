@@ -21,7 +21,7 @@ IMAGE_REFUSED = re.compile(
 # The name cannot be one, or the image must not be pulled and is not there.
 DEAD_REASONS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 # "failed to sync configmap cache" is the other one: the kubelet has just not read it yet.
-MISSING = re.compile(r"not found|couldn't find key|non-numeric user|runAsNonRoot|will run as root|is not allowed", re.I)
+MISSING = re.compile(r"not found|couldn't find key|is not allowed", re.I)
 STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 
 
