@@ -82,7 +82,7 @@ keys_before:
   returned: success
   type: int
   sample: 0
-keys:
+keys_after:
   description: How many keys are in it now, as the cluster counts them; as before in check mode.
   returned: success
   type: int
@@ -136,7 +136,7 @@ def main() -> None:
     except (DatasetError, KubernetesError) as error:
         module.fail_json(msg=f"{str(error)[:1].upper()}{str(error)[1:]}.")
     source = "/".join(part for part in (f"s3://{database.bucket}", location["subdir"]) if part)
-    module.exit_json(changed=True, source=source, keys_before=before, keys=after)
+    module.exit_json(changed=True, source=source, keys_before=before, keys_after=after)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 GIVEN: dict[str, t.Any] = {
     "catalogue_backup": {"destination": "s3://backups/azora", "endpoint": "https://s3.example.org"},
     "monitoring_kafka_parts": ["entity-operator", "kafka-exporter"],
+    # What the role catalogue finds out about the cluster.
+    "cluster": {"openshift": False},
     # A day and a half is long for a test that has a sample a minute.
     "monitoring_limits": {"backup_age_hours": 1, "verification_age_hours": 1},
 }

@@ -101,7 +101,7 @@ def test_what_fails_is_one_sentence_without_a_key(rest: Rest, run: Run, connecti
 
 def test_check_mode_writes_and_imports_nothing(rest: Rest, run: Run, connection: dict[str, Any]) -> None:
     assert run(redis_export, check_mode=True, databases=[CARTS], **connection)["databases"][0]["moment"] is None
-    assert run(redis_import, check_mode=True, **FILES, **connection)["keys"] == 0
+    assert run(redis_import, check_mode=True, **FILES, **connection)["keys_after"] == 0
     assert rest.changes == []
 
 
@@ -117,7 +117,7 @@ def test_a_database_with_keys_is_refused(rest: Rest, run: Run, connection: dict[
 def test_a_database_with_keys_is_replaced_when_told(rest: Rest, run: Run, connection: dict[str, Any]) -> None:
     rest.keys = 2
     result = run(redis_import, **FILES, overwrite=True, subdir="old", **connection)
-    assert (result["keys_before"], result["keys"], result["source"]) == (2, 7, "s3://shop/old")
+    assert (result["keys_before"], result["keys_after"], result["source"]) == (2, 7, "s3://shop/old")
     [(action, body)] = rest.changes
     assert action == "import"
     assert [(one["subdir"], one["filename"]) for one in body["dataset_import_sources"]] == [("old", "carts.rdb.gz")]

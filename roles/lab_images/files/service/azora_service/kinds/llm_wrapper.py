@@ -46,6 +46,6 @@ async def routes(surroundings: Surroundings) -> Routes:
 
 def completion_text(answer: dict[str, Any]) -> str:
     match answer:
-        case {"choices": [{"message": {"content": str(text)}}, *_]}:
+        case {"choices": [{"message": {"content": str() as text}}, *_]}:
             return text
     raise CalleeError(CALLEE, "The LLM endpoint answered without choices[0].message.content.")
