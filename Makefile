@@ -59,6 +59,10 @@ unit: setup ## The unit tests; those of the collection itself also on the newest
 sanity: setup ## ansible-test sanity, without an ignore file
 	tests/checks/sanity.sh $(CACHE)
 
+.PHONY: sanity-cores
+sanity-cores: setup ## The same with the oldest and the newest supported ansible-core; not part of "make test"
+	tests/checks/sanity_cores.sh $(CACHE) $(PYTHON) $(lastword $(OTHER_PYTHONS))
+
 .PHONY: galaxy
 galaxy: setup ## Build the collection and let galaxy-importer judge it
 	tests/checks/galaxy.sh
