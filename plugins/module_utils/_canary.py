@@ -17,7 +17,7 @@ import json
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.azora.platform.plugins.module_utils._manifests import TEMPLATE_CHECKSUM, Manifest
+from ansible_collections.azora.platform.plugins.module_utils._manifests import Manifest, template_checksum
 
 # On a Deployment that is held back; its value is what of the specification is as it was meant.
 CANARY = "azora.platform/canary"
@@ -76,10 +76,8 @@ def _workload(thing: Mapping[str, t.Any]) -> tuple[t.Any, t.Any]:
 
 
 def _serves_another(live: Mapping[str, t.Any], manifest: Manifest) -> bool:
-    def template(entry: Mapping[str, t.Any]) -> t.Any:
-        return (entry["spec"]["template"]["metadata"].get("annotations") or {}).get(TEMPLATE_CHECKSUM)
-
-    return bool((live.get("status") or {}).get("availableReplicas")) and template(live) != template(manifest)
+    is_other = template_checksum(live["spec"]["template"]) != template_checksum(manifest["spec"]["template"])
+    return is_other and bool((live.get("status") or {}).get("availableReplicas"))
 
 
 def _held_back(manifest: Manifest, live: Mapping[str, t.Any]) -> Manifest:

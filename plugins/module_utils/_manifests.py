@@ -77,6 +77,12 @@ def checksum(content: t.Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def template_checksum(template: t.Mapping[str, t.Any]) -> str | None:
+    """What a pod template says of itself; nothing where somebody else made it."""
+    annotations: t.Mapping[str, str] = template["metadata"].get("annotations") or {}
+    return annotations.get(TEMPLATE_CHECKSUM)
+
+
 def pod_security_context(
     *, openshift: bool, run_as_user: int = 0, chosen: t.Mapping[str, t.Any] | None = None
 ) -> Manifest:

@@ -13,7 +13,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.azora.platform.plugins.module_utils._canary import is_canary
-from ansible_collections.azora.platform.plugins.module_utils._manifests import TEMPLATE_CHECKSUM
+from ansible_collections.azora.platform.plugins.module_utils._manifests import template_checksum
 from ansible_collections.azora.platform.plugins.module_utils._readiness import STORE_KINDS, store_finding
 from ansible_collections.azora.platform.plugins.module_utils._rollout_kinds import (
     KEEPERS,
@@ -222,13 +222,9 @@ def _judge_store(kind: str, identity: str, live: Object | None, enlarged: t.Coll
 
 def _other_template(manifest: Object, live: Object, wanted: str | None) -> str:
     """Whether somebody else has changed it meanwhile."""
-    wanted = _checksum_of(manifest["spec"]["template"]) if wanted is None else wanted
-    is_other = wanted and _checksum_of(live["spec"]["template"]) != wanted
+    wanted = template_checksum(manifest["spec"]["template"]) if wanted is None else wanted
+    is_other = wanted and template_checksum(live["spec"]["template"]) != wanted
     return "has another template than the one that is waited for" if is_other else ""
-
-
-def _checksum_of(template: Object) -> str | None:
-    return (template["metadata"].get("annotations") or {}).get(TEMPLATE_CHECKSUM)
 
 
 def _without_old_deadline(deployment: Object, current: Object | None) -> Object:
@@ -248,7 +244,7 @@ def _without_old_deadline(deployment: Object, current: Object | None) -> Object:
 def _first_pod_is_ready(deployment: Object, current: Object) -> bool:
     """Whether a Deployment that is held back has come as far as it is meant to for now."""
     own = current.get("status") or {}
-    same = _checksum_of(deployment["spec"]["template"]) == _checksum_of(current["spec"]["template"])
+    same = template_checksum(deployment["spec"]["template"]) == template_checksum(current["spec"]["template"])
     return is_canary(deployment) and is_current(deployment) and same and int(own.get("readyReplicas") or 0) >= 1
 
 

@@ -64,14 +64,12 @@ def _container_trouble(identity: str, container: Object, about: Sequence[Object]
         )
     if reason in DEAD_REASONS:
         return _judgement(State.FAILED, f"{identity}: {reason}: {message}", "ImagePull", identity)
-    # "container has runAsNonRoot and image will run as root", or its user has a name, of which nobody knows the number.
-    if reason == "CreateContainerConfigError" and "runAsNonRoot" in message:
-        sentence = f"{identity}: {reason}: {message}"
-        return _judgement(State.FAILED, sentence, "RunAsNonRoot", identity, event=_event(about, "Failed"))
     if reason == "CreateContainerConfigError":
-        state = State.FAILED if MISSING.search(message) else State.STUCK
-        sentence = f"{identity}: {reason}: {message}"
-        return _judgement(state, sentence, reason, identity, event=_event(about, "Failed"))
+        # "container has runAsNonRoot and image will run as root", or its user has a name, of which nobody knows the number.
+        as_root = "runAsNonRoot" in message
+        state = State.FAILED if as_root or MISSING.search(message) else State.STUCK
+        sentence, cause = f"{identity}: {reason}: {message}", "RunAsNonRoot" if as_root else reason
+        return _judgement(state, sentence, cause, identity, event=_event(about, "Failed"))
     # What is left has run, or should have: CrashLoopBackOff, RunContainerError, CreateContainerError and their like.
     last = f"; it last ended with exit code {ended['exitCode']} ({ended.get('reason')})" if ended else ""
     sentence = f"{identity}: {reason}, {count} restarts: {message}{last}"

@@ -35,6 +35,17 @@ REPLICATION_SECONDS = 1
 REDIS_NAMESPACE, REDIS_NODES = "azora-redis", "redis.io/cluster=rec,redis.io/role=node"
 # A database's own process listens behind the proxies.
 REDIS_INNER_PORTS = 10000
+# Tries each address from within a pod: which of them let it in.
+KNOCK = """
+import socket, sys
+for address in sys.argv[1:]:
+    host, port = address.rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), 1.5).close()
+        print(address)
+    except OSError:
+        pass
+"""
 
 
 class Writes:

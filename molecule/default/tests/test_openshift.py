@@ -22,7 +22,7 @@ from typing import Any
 import kubernetes
 import pytest
 import yaml
-from drill import wait_for
+from drill import KNOCK, wait_for
 from kubernetes.dynamic.exceptions import NotFoundError, ResourceNotFoundError
 
 from conftest import CHECKOUT, ansible, playbook_command
@@ -32,17 +32,6 @@ PLACE = pathlib.Path("/var/lib/azora-lab")
 NAMESPACES = ("mall", "mall-data", "mall-monitoring")
 USER = 1000700000
 PEER = "kubernetes.io/metadata.name"
-# Tries each address from within a pod: which of them let it in.
-KNOCK = """
-import socket, sys
-for address in sys.argv[1:]:
-    host, port = address.rsplit(":", 1)
-    try:
-        socket.create_connection((host, int(port)), 1.5).close()
-        print(address)
-    except OSError:
-        pass
-"""
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Objects = list[dict[str, Any]]

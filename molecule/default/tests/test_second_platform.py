@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 import kubernetes
 import pytest
 import yaml
+from drill import KNOCK
 
 from conftest import CHECKOUT, ansible, playbook_command
 
@@ -26,17 +27,6 @@ EXAMPLE = CHECKOUT / "docs" / "examples" / "shop.yml"
 NAMESPACES = {"shop", "shop-staff", "shop-data"}
 PART_OF = "app.kubernetes.io/part-of=shop"
 PLACE = pathlib.Path("/var/lib/azora-lab")
-# Tries each address from within a pod: which of them let it in.
-KNOCK = """
-import socket, sys
-for address in sys.argv[1:]:
-    host, port = address.rsplit(":", 1)
-    try:
-        socket.create_connection((host, int(port)), 1.5).close()
-        print(address)
-    except OSError:
-        pass
-"""
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
