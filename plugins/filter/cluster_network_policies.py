@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.azora.platform.plugins.module_utils import _cluster_network_policies
-from ansible_collections.azora.platform.plugins.module_utils._network_policies import PolicyInputError
+from ansible_collections.azora.platform.plugins.module_utils._network_ends import PolicyInputError
 
 DOCUMENTATION = r"""
 name: cluster_network_policies

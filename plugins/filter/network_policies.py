@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.azora.platform.plugins.module_utils import _network_policies
+from ansible_collections.azora.platform.plugins.module_utils import _network_ends, _network_policies
 
 DOCUMENTATION = r"""
 name: network_policies
@@ -64,7 +64,7 @@ def network_policies(
 ) -> list[dict[str, Any]]:
     try:
         return _network_policies.network_policies(catalogue, cluster, namespaces)
-    except _network_policies.PolicyInputError as error:
+    except _network_ends.PolicyInputError as error:
         raise AnsibleFilterError(f"network_policies: {error}") from error
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.azora.platform.plugins.module_utils import (
+    _network_ends,
     _network_policies,
     _postgres_manifests,
     _postgres_restores,
@@ -89,7 +90,7 @@ def postgres_restore(
             "manifests": _postgres_manifests.postgres_manifests(alone, wanted),
             "policies": _network_policies.additional_policies(catalogue, both, cluster, "recovered"),
         }
-    except (_postgres_restores.RestoreInputError, _network_policies.PolicyInputError) as error:
+    except (_postgres_restores.RestoreInputError, _network_ends.PolicyInputError) as error:
         raise AnsibleFilterError(f"postgres_restore: {error}") from error
 
 

@@ -263,5 +263,7 @@ def filled_monitoring(monitoring: Mapping[str, Any] | None) -> dict[str, Any] | 
         # None: it follows from the cluster.
         "prometheus_namespace": monitoring.get("prometheus_namespace"),
         "operator": monitoring.get("operator", False),
+        "stack": monitoring.get("stack", False),
+        "external": [merged({"port": 443, "cidrs": []}, external) for external in monitoring.get("external", [])],
         "operator_pod_labels": dict(monitoring.get("operator_pod_labels") or PROMETHEUS_OPERATOR_LABELS),
     }

@@ -78,11 +78,26 @@ class References:
         users += [(f"operators.{one['name']}", one) for one in self.operators if not one["provided"]]
         if self.platform.get("monitoring"):
             users.append(("monitoring", self.platform["monitoring"]))
+            self._monitoring_stack(self.platform["monitoring"])
         for path, entry in users:
             name = entry.get("namespace")
             if name is not None and name not in known:
                 hint = nearest(name, known)
                 self.report.add(f"{path}.namespace", f"{shown(name)} is not in namespaces; {hint}")
+
+    def _monitoring_stack(self, monitoring: Entry) -> None:
+        if not monitoring.get("stack"):
+            return
+        if monitoring.get("operator"):
+            self.report.add(
+                "monitoring.operator",
+                "kube-prometheus-stack brings the Prometheus operator; set one of operator and stack",
+            )
+        elsewhere = monitoring.get("prometheus_namespace")
+        if elsewhere and elsewhere != monitoring.get("namespace"):
+            self.report.add(
+                "monitoring.prometheus_namespace", "kube-prometheus-stack stands in monitoring.namespace; leave it out"
+            )
 
     def _workload_names(self) -> None:
         if self.gateway is None:

@@ -272,6 +272,8 @@ MONITORING = Record(
         "prometheus_namespace": Key(NAMESPACE_NAME),
         "operator": Key(Switch()),
         "operator_pod_labels": Key(LABELS),
+        "stack": Key(Switch()),
+        "external": Key(ListOf(EXTERNAL, named=True)),
     },
     "{namespace: monitoring}",
 )

@@ -13,9 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.azora.platform.plugins.module_utils._network_ends import EVERYTHING, NAMESPACE_LABEL
 from ansible_collections.azora.platform.plugins.module_utils._network_policies import (
-    EVERYTHING,
-    NAMESPACE_LABEL,
     chosen_namespaces,
     no_longer_derived,
     policy_labels,

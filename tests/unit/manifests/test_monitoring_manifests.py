@@ -24,7 +24,7 @@ from ansible_collections.azora.platform.plugins.module_utils._monitoring_manifes
 )
 from ansible_collections.azora.platform.plugins.module_utils._monitoring_monitors import monitors, target_labels
 from ansible_collections.azora.platform.plugins.module_utils._monitoring_rules import alert_groups, rule_groups
-from ansible_collections.azora.platform.plugins.module_utils._network_policies import flows
+from ansible_collections.azora.platform.plugins.module_utils._network_flows import flows
 
 from .test_vendor_schemas import VENDORS, definitions_in, mistakes
 
