@@ -32,11 +32,11 @@ def rendered(overrides: dict[str, Any] | None = None) -> dict[str, Any]:
             return environment.from_string(value).render(**variables)
         return value
 
-    # Sizes follow from the profile; they hold no further variables.
+    # Some follow from another one, such as sizes from the profile; none from one of these.
     variables |= {
         name: fill(value)
         for name, value in variables.items()
-        if isinstance(value, str) and "catalogue_profile" in value
+        if isinstance(value, str) and "{{" in value and name != "catalogue_platform"
     }
     return fill(variables["catalogue_platform"])
 

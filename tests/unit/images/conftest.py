@@ -35,7 +35,7 @@ IMAGES = CHECKOUT / "roles" / "lab_images" / "files"
 ENDPOINT = CHECKOUT / "roles" / "lab_outside" / "files" / "llm_endpoint.py"
 START_SECONDS = 15
 
-for _root in (IMAGES / "service", IMAGES / "gateway", ENDPOINT.parent):
+for _root in (IMAGES / "service", IMAGES / "gateway", IMAGES / "kube-state-metrics", ENDPOINT.parent):
     sys.path.append(str(_root))
 
 

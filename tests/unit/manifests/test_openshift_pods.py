@@ -16,7 +16,6 @@ from ansible_collections.azora.platform.plugins.module_utils import _catalogue
 from ansible_collections.azora.platform.plugins.module_utils._cut_off import copy_of
 from ansible_collections.azora.platform.plugins.module_utils._gateway_manifests import gateway_manifests
 from ansible_collections.azora.platform.plugins.module_utils._kafka_manifests import kafka_manifests
-from ansible_collections.azora.platform.plugins.module_utils._monitoring_prometheus import prometheus_manifests
 from ansible_collections.azora.platform.plugins.module_utils._operator_manifests import operator_manifests
 from ansible_collections.azora.platform.plugins.module_utils._postgres_manifests import postgres_manifests
 from ansible_collections.azora.platform.plugins.module_utils._prober import Batch, Patience, ephemeral_container
@@ -69,19 +68,6 @@ def test_elsewhere_users_are_named_which_openshift_would_refuse(platform):
         assert refusals(pod) == [f"the pod sets {key}" for key in ("runAsUser", "runAsGroup", "fsGroup")], who
 
 
-def test_the_prometheus_without_an_operator(platform, settings):
-    catalogue = _catalogue.normalised(
-        {
-            **platform,
-            "namespaces": [*platform["namespaces"], {"name": "watch", "purpose": "monitoring"}],
-            "monitoring": {"namespace": "watch"},
-        }
-    )
-    given = settings("monitoring", monitoring_image="registry.example/prometheus:3", cluster={"openshift": True})
-    ((_who, pod),) = pods_in(prometheus_manifests(catalogue, given))
-    assert refusals(pod) == []
-
-
 def test_stores_are_left_to_their_operators(azora, settings):
     """Operators ask the API whether this is OpenShift; here nobody tells them of a user."""
     manifests = [
@@ -99,7 +85,6 @@ def test_no_other_part_makes_pods():
     known = {
         "_cut_off.py",
         "_manifests.py",
-        "_monitoring_prometheus.py",
         "_operator_manifests.py",
         "_policy_inventory.py",  # reads them
         "_prober.py",

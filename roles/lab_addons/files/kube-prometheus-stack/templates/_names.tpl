@@ -1,0 +1,41 @@
+{{/* SPDX-License-Identifier: GPL-3.0-or-later */}}
+{{- define "fullname" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name }}{{ else }}{{ .Release.Name }}-{{ .Chart.Name }}{{ end }}
+{{- end }}
+
+{{- define "image" -}}
+{{ .registry }}/{{ .repository }}:{{ .tag }}
+{{- end }}
+
+{{/* Those of every object. */}}
+{{- define "labels" -}}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: kube-prometheus-stack
+release: {{ .Release.Name }}
+{{- end }}
+
+{{/* By which the operator's pods are known. */}}
+{{- define "operatorLabels" -}}
+app: {{ include "fullname" . }}-operator
+app.kubernetes.io/component: prometheus-operator
+app.kubernetes.io/name: {{ include "fullname" . }}-prometheus-operator
+{{- end }}
+
+{{- define "stateMetricsLabels" -}}
+app.kubernetes.io/component: metrics
+app.kubernetes.io/name: kube-state-metrics
+{{- end }}
+
+{{- define "podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65534
+runAsGroup: 65534
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
