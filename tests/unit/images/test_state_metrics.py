@@ -82,7 +82,24 @@ def test_a_pod_says_whether_it_is_ready_and_how_often_it_began_again() -> None:
     assert found[f'kube_pod_container_status_waiting_reason{{{here},container="cart",reason="CrashLoopBackOff"}}'] == 1
     assert found[f'kube_pod_status_phase{{{here},phase="Running"}}'] == 1
     place = 'node="node1",host_ip="10.1.0.1",pod_ip="10.0.0.7",created_by_kind="ReplicaSet",created_by_name="cart-1"'
+    place += ',priority_class="",host_network="false"'
     assert found[f"kube_pod_info{{{here},{place}}}"] == 1
+
+
+def test_a_pod_without_a_phase_is_in_none() -> None:
+    one = {"metadata": {"namespace": "shop", "name": "new", "uid": "u"}, "spec": {"hostNetwork": True}}
+    found = samples(exposition({POD: [one]}))
+    assert [name.partition("{")[0] for name in found] == ["kube_pod_info"]
+    assert 'host_network="true"' in next(iter(found))
+
+
+def test_numbers_have_all_of_their_digits() -> None:
+    one = deployment("cart", observedGeneration=1234566)
+    one["metadata"]["generation"] = 1234567
+    found = samples(exposition({DEPLOYMENT: [one]}))
+    here = 'namespace="shop",deployment="cart"'
+    assert found[f"kube_deployment_metadata_generation{{{here}}}"] == 1234567
+    assert found[f"kube_deployment_status_observed_generation{{{here}}}"] == 1234566
 
 
 def test_an_autoscaler_says_between_what_it_scales() -> None:
@@ -102,9 +119,13 @@ def test_an_autoscaler_says_between_what_it_scales() -> None:
 
 
 def test_values_of_labels_are_escaped_and_families_are_together() -> None:
-    condition = {"type": "Progressing", "status": "True", "reason": 'a "\\" and\na line'}
-    text = exposition({DEPLOYMENT: [deployment("cart", conditions=[condition]), deployment("till")]})
+    condition = {"type": "Progressing", "status": "True", "reason": "MadeUp"}
+    broken = pod("a", ready="False")
+    broken["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] = 'a "\\" and\na line'
+    deployments = [deployment("cart", conditions=[condition]), deployment("till")]
+    text = exposition({DEPLOYMENT: deployments, POD: [broken]})
     assert r'reason="a \"\\\" and\na line"' in text
+    assert 'reason="unknown"' in text
     types = [line for line in text.splitlines() if line.startswith("# TYPE")]
     assert len(types) == len(set(types))
     assert "# TYPE kube_deployment_spec_replicas gauge" in types
@@ -158,7 +179,8 @@ def api() -> Iterator[Api]:
 
 
 @pytest.fixture
-def watched(api: Api) -> Iterator[Watched]:
+def watched(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+    monkeypatch.setattr("state_metrics.watching.PAUSE", 0.3)
     one = Watched(KINDS[POD].path, api.connect, lambda: "of-the-test")
     yield one
     one.end()
@@ -202,6 +224,23 @@ def test_it_follows_what_changes_and_lists_again_when_it_lost_the_thread(api: Ap
     api.events.put({"type": "ERROR", "object": gone})
     until(lambda: names() == ["d"])
     assert api.lists == 2
+
+
+def test_watches_that_end_at_once_are_not_begun_again_at_once(api: Api, watched: Watched) -> None:
+    for _ in range(20):
+        api.events.put(None)
+    threading.Thread(target=watched.run, daemon=True).start()
+    until(lambda: len(api.watched_from) == 2)
+    # The first ended at once: the second came a pause later, so the third is not there either.
+    assert api.events.qsize() >= 18
+    assert api.lists == 1
+
+
+def test_a_list_of_nothing_may_be_null(api: Api, watched: Watched) -> None:
+    api.items = None  # type: ignore[assignment]
+    threading.Thread(target=watched.run, daemon=True).start()
+    until(lambda: api.watched_from == ["100"])
+    assert watched.objects() == []
 
 
 def test_metrics_of_half_a_cluster_are_not_given(api: Api, watched: Watched) -> None:

@@ -15,6 +15,22 @@ Object = Mapping[str, Any]
 
 STATUSES = ("true", "false", "unknown")
 PHASES = ("Pending", "Succeeded", "Failed", "Unknown", "Running")
+# Any other reason of a Deployment's condition is "unknown", as with kube-state-metrics.
+DEPLOYMENT_REASONS = frozenset(
+    {
+        "",
+        "DeploymentPaused",
+        "DeploymentResumed",
+        "FoundNewReplicaSet",
+        "MinimumReplicasAvailable",
+        "MinimumReplicasUnavailable",
+        "NewReplicaSetAvailable",
+        "NewReplicaSetCreated",
+        "ProgressDeadlineExceeded",
+        "ReplicaSetCreateError",
+        "ReplicaSetUpdated",
+    }
+)
 
 
 class Sample(NamedTuple):
@@ -53,11 +69,16 @@ def exposition(objects: Mapping[str, Iterable[Object]]) -> str:
                 own["uid"] = metadata["uid"]
             for sample in SAMPLES[kind](one):
                 labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in {**own, **sample.labels}.items())
-                lines.setdefault(sample.family, []).append(f"{sample.family}{{{labels}}} {sample.value:g}")
+                lines.setdefault(sample.family, []).append(f"{sample.family}{{{labels}}} {_number(sample.value)}")
     text = []
     for family in sorted(lines):
         text += [f"# TYPE {family} {'counter' if family in COUNTERS else 'gauge'}", *lines[family]]
     return "".join(f"{line}\n" for line in text)
+
+
+def _number(value: float) -> str:
+    """With all of its digits: a generation beyond a million is one more than the one before it."""
+    return repr(int(value)) if value == int(value) else repr(value)
 
 
 def _escaped(value: str) -> str:
@@ -78,17 +99,24 @@ def _of_deployment(one: Object) -> Iterator[Sample]:
     ):
         yield Sample(f"kube_deployment_status_replicas{suffix}", status.get(field, 0))
     for condition in status.get("conditions") or []:
-        reason = {"reason": condition.get("reason", "")}
-        yield from _condition("kube_deployment_status_condition", condition, reason)
+        reason = condition.get("reason", "")
+        known = {"reason": reason if reason in DEPLOYMENT_REASONS else "unknown"}
+        yield from _condition("kube_deployment_status_condition", condition, known)
 
 
 def _of_pod(one: Object) -> Iterator[Sample]:
     spec, status = one["spec"], one.get("status") or {}
     place = {"node": spec.get("nodeName", ""), "host_ip": status.get("hostIP", ""), "pod_ip": status.get("podIP", "")}
-    owner: Object = next((owner for owner in one["metadata"].get("ownerReferences") or [] if owner.get("controller")), {})
+    owner: Object = next(
+        (owner for owner in one["metadata"].get("ownerReferences") or [] if owner.get("controller")), {}
+    )
     place |= {"created_by_kind": owner.get("kind", ""), "created_by_name": owner.get("name", "")}
+    place |= {
+        "priority_class": spec.get("priorityClassName", ""),
+        "host_network": "true" if spec.get("hostNetwork") else "false",
+    }
     yield Sample("kube_pod_info", 1, place)
-    for phase in PHASES:
+    for phase in PHASES if status.get("phase") else ():
         yield Sample("kube_pod_status_phase", status.get("phase") == phase, {"phase": phase})
     for condition in status.get("conditions") or []:
         if condition["type"] == "Ready":

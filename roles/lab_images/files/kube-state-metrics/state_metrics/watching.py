@@ -12,6 +12,7 @@ import pathlib
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -20,8 +21,8 @@ Object = Mapping[str, Any]
 Connect = Callable[[], http.client.HTTPConnection]
 
 ACCOUNT = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
-# Seconds: how long one watch goes on, how long an answer may take, and how soon a failure is tried again.
-WATCH, PATIENCE, PAUSE = 300, 330, 2
+# Seconds: how long one watch goes on, how long an answer may take, how soon a failure is tried again, and what is too short for a watch.
+WATCH, PATIENCE, PAUSE, SHORT = 300, 330, 2, 1
 
 
 class WatchError(Exception):
@@ -63,7 +64,11 @@ class Watched:
             try:
                 version = self._list()
                 while not self._ended.is_set():
+                    began = time.monotonic()
                     version = self._follow(version)
+                    # An API server that ends each watch at once, as while it stops, is not asked a thousand times a second.
+                    if time.monotonic() - began < SHORT:
+                        self._ended.wait(PAUSE)
             except (OSError, http.client.HTTPException, ValueError, WatchError) as error:
                 print(f"{self._path}: {error}", file=sys.stderr)
                 self._ended.wait(PAUSE)
@@ -83,7 +88,7 @@ class Watched:
         finally:
             connection.close()
         with self._lock:
-            self._objects = {_place(one): one for one in answer["items"]}
+            self._objects = {_place(one): one for one in answer["items"] or ()}
         self.is_listed.set()
         return str(answer["metadata"]["resourceVersion"])
 
