@@ -55,7 +55,7 @@ def teardown_plan(
     """
     settings, objects = Settings.of(given), inventory["objects"]
     brought = [manifest for manifests in operators.values() for manifest in manifests]
-    owner = Ownership(catalogue, objects, brought)
+    owner = Ownership(catalogue, objects, brought, given.get("releases") or [])
     groups = given["groups"]
     parts = sorted_parts(owner, objects, groups)
     needed = _needed_operators(operators, parts.foreign)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.azora.platform.plugins.module_utils._catalogue import COLLECTION, COMPONENT, MANAGED_BY, NAME
 from ansible_collections.azora.platform.plugins.module_utils._inventory import Entry, Identity, identity
 
+INSTANCE = "app.kubernetes.io/instance"
 # On what stays for a store, so that a later run knows it although its cluster is gone.
 KEPT_OF = "azora.platform/kept-of"
 # The label by which each vendor's operator marks what it makes for a cluster.
@@ -48,7 +49,11 @@ class Ownership:
     """Judges the objects of one inventory."""
 
     def __init__(
-        self, catalogue: Mapping[str, t.Any], objects: Sequence[Entry], operator_objects: Sequence[Mapping[str, t.Any]]
+        self,
+        catalogue: Mapping[str, t.Any],
+        objects: Sequence[Entry],
+        operator_objects: Sequence[Mapping[str, t.Any]],
+        releases: Sequence[Mapping[str, str]] = (),
     ) -> None:
         self._platform: str = catalogue["name"]
         self._labels: dict[str, str] = dict(catalogue["labels"])
@@ -60,6 +65,7 @@ class Ownership:
             for operator in catalogue.get("operators") or []
             if not operator.get("provided")
         ]
+        self._releases = {(release["namespace"], release["name"]) for release in releases}
         self._stores = {
             Cluster(store["kind"], store["namespace"], store["cluster"]): str(store["name"])
             for store in catalogue["stores"]
@@ -153,12 +159,20 @@ class Ownership:
             or self.is_noted(entry)
             or identity(entry) in self._of_operators
             or (self._is_of_store(entry) and not self._is_of_person(entry))
+            or self._is_of_release(entry)
             or any(
                 metadata.get("namespace") == namespace and _carries(metadata["labels"], labels)
                 for namespace, labels in self._operators
                 if self._of_operators
             )
         )
+
+    def _is_of_release(self, entry: Entry) -> bool:
+        """Whether Helm made it of a chart that this collection has installed, or remembers that chart in it."""
+        namespace, labels = entry["metadata"].get("namespace"), entry["metadata"]["labels"]
+        if labels.get("owner") == "helm":
+            return (namespace, labels.get("name")) in self._releases
+        return labels.get(MANAGED_BY) == "Helm" and (namespace, labels.get(INSTANCE)) in self._releases
 
     def _is_of_store(self, entry: Entry) -> bool:
         # Backups taken by hand carry no label; they name their cluster.

@@ -139,6 +139,24 @@ def test_what_verification_remembers_goes_too(plan: MakePlan) -> None:
     assert [one["metadata"]["namespace"] for one in records] == ["front"]
 
 
+def test_a_chart_that_was_installed_keeps_no_namespace_and_another_one_does(plan: MakePlan) -> None:
+    def of(release: str) -> list[Entry]:
+        labels = {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/instance": release}
+        custom = entry("Prometheus", f"front/{release}", labels, api="monitoring.coreos.com/v1")
+        remembered = {"owner": "helm", "name": release}
+        return [
+            custom,
+            entry("StatefulSet", f"front/prometheus-{release}", api="apps/v1", owner=custom),
+            entry("Secret", f"front/sh.helm.release.v1.{release}.v1", remembered),
+        ]
+
+    releases = [{"namespace": "front", "name": "stack"}]
+    ours = plan(*of("stack"), releases=releases)
+    assert "Namespace front" in names(ours["namespaces"])
+    for made in (plan(*of("other"), releases=releases), plan(*of("stack"))):
+        assert "Namespace front" not in names(made["namespaces"])
+
+
 def test_namespaces_that_are_not_ours_get_their_labels_back_and_stay(plan: MakePlan) -> None:
     made = plan(data="delete")
     assert made["returned"] == [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}]
