@@ -69,6 +69,7 @@ galaxy: setup ## Build the collection and let galaxy-importer judge it
 
 .PHONY: molecule
 molecule: setup ## The whole platform on a lab of its own: lab, site.yml, idempotence, pytest-testinfra
+	tests/checks/programs.sh chromium
 	MOLECULE_COMMAND_BORDERS=false molecule test
 
 .PHONY: docs

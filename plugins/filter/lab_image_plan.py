@@ -10,20 +10,20 @@ author: azora.platform contributors (@azora)
 version_added: 0.1.0
 short_description: Which images the lab needs, in build order, named by their inputs
 description:
-  - Names each image by the hash of its inputs (the files of its folder, its base, the binaries it takes), so that an image is
+  - Names each image by the hash of its inputs (the files of its folder, its base, the binaries it takes, the pages it shows), so that an image is
     built once and again only when one of them changes.
   - Looks at nothing and changes nothing.
 options:
   _input:
     description:
       - The images. Each has a C(name), and may have a C(base) (another image of the list), C(binaries) (a list of paths),
-        C(bootstrap) (C(suite) and C(packages) of Debian instead of another image), C(maven) (a POM whose dependencies it takes)
-        and C(exported) (V(false) for what only other images need).
+        C(bootstrap) (C(suite) and C(packages) of Debian instead of another image), C(maven) (a POM whose dependencies it takes),
+        C(pages) (a folder that it shows to browsers, or an empty string) and C(exported) (V(false) for what only other images need).
     type: list
     elements: dict
     required: true
   files:
-    description: RV(ansible.builtin.find#module:files) of the images' folders and of the binaries, with SHA-256 checksums.
+    description: RV(ansible.builtin.find#module:files) of the images' folders, of the binaries and of the pages, with SHA-256 checksums.
     type: list
     elements: dict
     required: true

@@ -18,7 +18,7 @@ from pathlib import PurePosixPath
 BUILD_FORMAT = 1
 HASH_LENGTH = 12
 REPOSITORY = "lab.local/azora"
-KNOWN_KEYS = frozenset({"name", "base", "bootstrap", "binaries", "maven", "exported"})
+KNOWN_KEYS = frozenset({"name", "base", "bootstrap", "binaries", "maven", "pages", "exported"})
 
 
 class PlanError(ValueError):
@@ -34,7 +34,8 @@ def image_plan(
 ) -> list[dict[str, t.Any]]:
     """The images in build order (a base before what stands on it).
 
-    `files` are the facts (path, mode, checksum) of every file in the images' folders and of the binaries they take.
+    `files` are the facts (path, mode, checksum) of every file in the images' folders, of the binaries they take
+    and of the pages they show.
     """
     named = {image["name"]: image for image in images}
     contents = _contents_by_folder(files, files_directory)
@@ -57,6 +58,7 @@ def image_plan(
                 "bootstrap": image.get("bootstrap") or {},
                 "binaries": image.get("binaries") or [],
                 "maven": image.get("maven") or "",
+                "pages": image.get("pages"),
                 "exported": image.get("exported", True) is not False,
             }
         return planned[name]
@@ -124,10 +126,20 @@ def _refuse_mistakes(
             for binary in image.get("binaries") or []
             if binary not in checksums
         ]
+        if image.get("pages") and "index.html" not in _pages(image["pages"], checksums):
+            mistakes.append(f"{name} shows the pages in {image['pages']}, where there is no index.html")
         if _stands_on_itself(name, named):
             mistakes.append(f"{name} stands on itself")
     if mistakes:
         raise PlanError("; ".join(mistakes))
+
+
+def _pages(folder: str, checksums: dict[str, str]) -> dict[str, str]:
+    return {
+        str(PurePosixPath(path).relative_to(folder)): checksum
+        for path, checksum in checksums.items()
+        if PurePosixPath(path).is_relative_to(folder)
+    }
 
 
 def _stands_on_itself(name: str, named: dict[str, dict[str, t.Any]]) -> bool:
@@ -156,4 +168,7 @@ def _digest(
         "bootstrap": image.get("bootstrap"),
         "binaries": {PurePosixPath(binary).name: checksums[binary] for binary in image.get("binaries") or []},
     }
+    # Not for the others, whose names were given before there were any.
+    if "pages" in image:
+        inputs["pages"] = _pages(image["pages"], checksums) if image["pages"] else {}
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:HASH_LENGTH]

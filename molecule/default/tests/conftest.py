@@ -95,6 +95,14 @@ def core(api: kubernetes.client.ApiClient) -> kubernetes.client.CoreV1Api:
 
 
 @pytest.fixture(scope="session")
+def kubectl(lab: dict[str, Any]) -> list[str]:
+    """The lab's own, which lies beside its API server's program, told where the lab is."""
+    record = pathlib.Path(lab["records_dir"], "control-kube-apiserver.json").read_text(encoding="utf-8")
+    program = pathlib.Path("/proc", str(json.loads(record)["pid"]), "exe").readlink().with_name("kubectl")
+    return [str(program), "--kubeconfig", lab["kubeconfig"]]
+
+
+@pytest.fixture(scope="session")
 def machine() -> Any:
     return testinfra.get_host("local://")
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 import http.client
 import json
 import pathlib
+import re
+import select
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
+import browser as browsers
 import kubernetes
 import kubernetes.stream
 import pytest
+import target_page
 
 from conftest import ansible
 
@@ -60,6 +64,50 @@ def test_every_target_is_up(play: Callable[..., subprocess.CompletedProcess[str]
     done = play("playbooks/monitoring.yml")
     assert "Prometheus gets metrics of all" in done.stdout
     assert "changed=0" in done.stdout
+
+
+@pytest.fixture
+def prometheus(core: kubernetes.client.CoreV1Api, kubectl: list[str]) -> Iterator[str]:
+    """Where a browser of this machine finds Prometheus: at the end of a tunnel, at a port that the system chooses."""
+    pod = core.list_namespaced_pod(NAMESPACE, label_selector=LABELS).items[0].metadata.name
+    command = [*kubectl, "port-forward", "--namespace", NAMESPACE, "--address", "127.0.0.1", f"pod/{pod}", f":{PORT}"]
+    tunnel = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert tunnel.stdout
+        ready, _writable, _failed = select.select([tunnel.stdout], [], [], PATIENCE)
+        line = tunnel.stdout.readline() if ready else f"nothing in {PATIENCE} s"
+        found = re.match(r"Forwarding from (127\.0\.0\.1:\d+) ", line)
+        assert found, f"no tunnel to {pod}: kubectl said {line!r}"
+        yield f"http://{found[1]}"
+    finally:
+        tunnel.terminate()
+        tunnel.communicate()
+
+
+@pytest.fixture
+def browser(tmp_path: pathlib.Path) -> Iterator[browsers.Browser]:
+    program = browsers.installed()
+    assert program, "Prometheus' pages are looked at in a browser: install chromium (tests/checks/programs.sh chromium)."
+    started = browsers.Browser(program, tmp_path / "profile", reaches=("127.0.0.1",))
+    yield started
+    started.close()
+
+
+def test_the_target_page_shows_every_target_up(
+    browser: browsers.Browser, prometheus: str, ask: Callable[[str], Any]
+) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        declared = target_page.expected(ask("/api/v1/targets"))
+        assert declared
+        page = target_page.open_page(browser, prometheus, {target.pool for target in declared})
+        # A pod may have come or gone between the question and the page.
+        if not (differences := target_page.differences(target_page.shown(page), declared)):
+            break
+        assert time.monotonic() < deadline, "\n".join(differences)
+        page.close()
+    assert page.complaints() == []
+    assert [url for url in page.requests() if not url.startswith((prometheus + "/", "data:"))] == []
 
 
 def test_every_rule_can_be_evaluated(ask: Callable[[str], Any]) -> None:

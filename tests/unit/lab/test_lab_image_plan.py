@@ -86,6 +86,27 @@ def test_packages_are_inputs() -> None:
     assert changed(plan(), plan(images)) == {"base", "python", "redis"}
 
 
+PAGES = {"name": "agnhost", "binaries": ["/bin/agnhost"], "pages": "/bin/pages"}
+PAGE_FILES = [*SOURCES, file("/bin/pages/index.html", "index"), file("/bin/pages/assets/index.js", "script")]
+
+
+def with_pages(*, at: str = "/bin/pages", script: str = "script") -> str:
+    files = [file(f"{at}/index.html", "index"), file(f"{at}/assets/index.js", script)]
+    return str(plan([{**PAGES, "pages": at}], [*SOURCES, *files])["agnhost"]["hash"])
+
+
+def test_pages_are_inputs_wherever_they_are() -> None:
+    assert with_pages(at="/other/place") == with_pages()
+    without = {plan([image])["agnhost"]["hash"] for image in ({**PAGES, "pages": ""}, IMAGES[3])}
+    assert len({with_pages(), with_pages(script="other"), *without}) == 4
+
+
+def test_an_image_says_which_pages_it_shows() -> None:
+    assert plan([PAGES], PAGE_FILES)["agnhost"]["pages"] == "/bin/pages"
+    assert plan([{**PAGES, "pages": ""}])["agnhost"]["pages"] == ""
+    assert plan()["agnhost"]["pages"] is None
+
+
 def missing(*there: str) -> list[str]:
     planned = list(plan().values())
     archives = [image["archive"] for image in planned if image["name"] in there]
@@ -114,6 +135,7 @@ def test_the_index_names_what_a_node_needs() -> None:
         ([{"name": "redis"}, {"name": "redis"}], "redis is listed twice"),
         ([{"name": "redis", "bas": "base"}], "redis has unknown keys: bas"),
         ([{"name": "agnhost", "binaries": ["/bin/gone"]}], "agnhost takes /bin/gone, which is not there"),
+        ([PAGES], "agnhost shows the pages in /bin/pages, where there is no index.html"),
         ([{"name": "base", "bootstrap": {"suite": "x"}}], "base needs a suite and packages"),
         ([{"name": "redis", "base": "python"}, {"name": "python", "base": "redis"}], "python stands on itself"),
     ],

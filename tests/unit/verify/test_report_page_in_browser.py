@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import browser as browsers
 import pytest
 from ansible_collections.azora.platform.plugins.module_utils._report_html import html_report
 
 from . import azora_results as results
-from . import browser as browsers
 from .test_report_files import hostile
 
 CUT = '.matrix .state[aria-label="5432: blocked, should be open"]'

@@ -49,7 +49,8 @@ class BrowserError(Exception):
 
 
 class Browser:
-    def __init__(self, program: str, profile: pathlib.Path) -> None:
+    def __init__(self, program: str, profile: pathlib.Path, reaches: tuple[str, ...] = ()) -> None:
+        """A new one, with a profile of its own; of the network it reaches nothing but the hosts named."""
         commands, self._commands = os.pipe()
         self._answers, answers = os.pipe()
         options = [
@@ -59,12 +60,12 @@ class Browser:
             "--no-first-run",
             "--disable-gpu",
         ]
-        # Nothing of the machine's network is needed, and the page must not find any.
+        # A page must not find anything of the machine's network that it does not need.
         options += [
             "--no-sandbox",
             "--disable-dev-shm-usage",
             "--disable-background-networking",
-            "--host-resolver-rules=MAP * ~NOTFOUND",
+            f"--host-resolver-rules={', '.join(['MAP * ~NOTFOUND', *(f'EXCLUDE {host}' for host in reaches)])}",
         ]
         self._log = (profile.parent / "browser.log").open("wb")
         self._process = subprocess.Popen(
@@ -174,6 +175,21 @@ class Page:
         if "exceptionDetails" in answer:
             raise BrowserError(answer["exceptionDetails"]["exception"].get("description", str(answer)))
         return answer["result"].get("value")
+
+    def until(self, expression: str, seconds: int = 30) -> Any:
+        """The value of an expression as soon as a change of the page has made it true."""
+        return self(
+            f"""new Promise((resolve, reject) => {{
+                const value = () => ({expression});
+                const end = (settle, answer) => {{ watcher.disconnect(); clearTimeout(patience); settle(answer); }};
+                const look = () => {{ const found = value(); if (found) end(resolve, found); }};
+                const watcher = new MutationObserver(look);
+                const patience = setTimeout(
+                    () => end(reject, new Error("not within {seconds} s; the page shows: " + document.body.innerText)), {seconds * 1000});
+                watcher.observe(document, {{attributes: true, characterData: true, childList: true, subtree: true}});
+                look();
+            }})"""
+        )
 
     def complaints(self) -> list[str]:
         """Errors and warnings of the page: its own, and what the browser refused it."""
