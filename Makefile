@@ -68,7 +68,7 @@ galaxy: setup ## Build the collection and let galaxy-importer judge it
 	tests/checks/galaxy.sh
 
 .PHONY: molecule
-molecule: setup ## The whole platform on a lab of its own: lab, site.yml, idempotence, pytest-testinfra
+molecule: setup ## The whole platform on a lab of its own: lab, site.yml, pytest-testinfra
 	tests/checks/programs.sh chromium
 	MOLECULE_COMMAND_BORDERS=false molecule test
 
