@@ -35,7 +35,9 @@ def expected(answer: dict[str, Any]) -> list[Target]:
         Target(
             target["scrapePool"],
             target["globalUrl"],
-            tuple(sorted(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in target["labels"].items())),
+            tuple(
+                sorted(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in target["labels"].items())
+            ),
             target["health"].upper(),
         )
         for target in answer["activeTargets"]
@@ -58,7 +60,9 @@ def open_page(browser: browsers.Browser, address: str, pools: set[str]) -> brows
     )
     while page(f"!!{UNFINISHED}"):
         there = page(f"{ROWS}.length")
-        page(f"{{ const list = {UNFINISHED}.closest('.infinite-scroll-component'); list.scrollTop = list.scrollHeight; }}")
+        page(
+            f"{{ const list = {UNFINISHED}.closest('.infinite-scroll-component'); list.scrollTop = list.scrollHeight; }}"
+        )
         page.until(f"{ROWS}.length > {there} || !{UNFINISHED}")
     return page
 

@@ -87,7 +87,9 @@ def prometheus(core: kubernetes.client.CoreV1Api, kubectl: list[str]) -> Iterato
 @pytest.fixture
 def browser(tmp_path: pathlib.Path) -> Iterator[browsers.Browser]:
     program = browsers.installed()
-    assert program, "Prometheus' pages are looked at in a browser: install chromium (tests/checks/programs.sh chromium)."
+    assert program, (
+        "Prometheus' pages are looked at in a browser: install chromium (tests/checks/programs.sh chromium)."
+    )
     started = browsers.Browser(program, tmp_path / "profile", reaches=("127.0.0.1",))
     yield started
     started.close()
