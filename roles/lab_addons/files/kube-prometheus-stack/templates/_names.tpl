@@ -4,7 +4,10 @@
 {{- end }}
 
 {{- define "image" -}}
-{{ .registry }}/{{ .repository }}:{{ .tag }}
+{{- range $part := list "registry" "repository" "tag" }}
+{{- if not (index $.image $part) }}{{ fail (printf "%s.image.%s is missing: the lab's images.json has it" $.of $part) }}{{ end }}
+{{- end }}
+{{- with .image }}{{ .registry }}/{{ .repository }}:{{ .tag }}{{ end }}
 {{- end }}
 
 {{/* Those of every object. */}}
