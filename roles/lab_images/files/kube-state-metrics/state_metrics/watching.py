@@ -22,7 +22,7 @@ Connect = Callable[[], http.client.HTTPConnection]
 
 ACCOUNT = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # Seconds: how long one watch goes on, how long an answer may take, how soon a failure is tried again, and what is too short for a watch.
-WATCH, PATIENCE, PAUSE, SHORT = 300, 330, 2, 1
+WATCH, PATIENCE, PAUSE, SHORT = 60, 75, 2, 1
 
 
 class WatchError(Exception):
@@ -69,8 +69,9 @@ class Watched:
                     # An API server that ends each watch at once, as while it stops, is not asked a thousand times a second.
                     if time.monotonic() - began < SHORT:
                         self._ended.wait(PAUSE)
-            except (OSError, http.client.HTTPException, ValueError, WatchError) as error:
-                print(f"{self._path}: {error}", file=sys.stderr)
+            except Exception as error:
+                # Whatever it is: nobody would notice that the numbers only get older.
+                print(f"{self._path}: {type(error).__name__}: {error}", file=sys.stderr)
                 self._ended.wait(PAUSE)
 
     def _ask(self, connection: http.client.HTTPConnection, **query: Any) -> http.client.HTTPResponse:
