@@ -132,7 +132,7 @@ def findings(
     done = play("playbooks/verify.yml", verify_report_path=str(report))
     assert done.returncode == 0, done.stdout + done.stderr
     pod = core.list_namespaced_pod(NAMESPACE, label_selector=LABELS).items[0].metadata.name
-    push = ["/bin/promtool", "push", "metrics", f"http://localhost:{PORT}/api/v1/write"]
+    push = ["/bin/promtool", "push", "metrics", f"http://localhost:{PORT}"]
     inside = [*kubectl, "exec", "--namespace", NAMESPACE, "--stdin", pod, "--container", "prometheus", "--"]
     subprocess.run([*inside, *push], input=report.read_bytes(), check=True)
 
