@@ -140,7 +140,7 @@ def findings(
 @pytest.mark.usefixtures("findings")
 def test_panels_have_something_to_show(ask: Callable[[str], Any]) -> None:
     asked = {
-        target["expr"].replace("$platform", "azora").replace("$workload", ".*")
+        target["expr"].replace("$platform", "azora").replace("$workload", ".*").replace("$gateway", "gateway")
         for path in DASHBOARDS.glob("*.json")
         for panel in json.loads(path.read_text("utf-8"))["panels"]
         for target in panel.get("targets", [])
