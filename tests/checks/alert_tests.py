@@ -4,7 +4,7 @@
 
 """The rules of Azora's catalogue, promtool's tests of them, and the dashboards' queries as rules, written into a folder.
 
-Each alert has to have a case in which it is raised and one in which it is not. What its text says is filled in here from the labels that
+Each alert has to have a case in which it is raised, how the fault of that ends and the alert with it, and a case in which it is not raised. What its text says is filled in here from the labels that
 the case expects, so a text that names a label the alert does not have is a mistake.
 """
 
@@ -31,6 +31,8 @@ GIVEN: dict[str, t.Any] = {
     # A day and a half is long for a test that has a sample a minute.
     "monitoring_limits": {"backup_age_hours": 1, "verification_age_hours": 1},
 }
+# A sample and how often it is followed by another one: https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules/#series
+SAMPLES = re.compile(r"(?:^|\s)\S+?x(\d+)(?=\s|$)")
 LABEL, VALUE = re.compile(r"{{ \$labels\.(\w+) }}"), re.compile(r"{{ \$value( \| \w+)? }}")
 
 
@@ -68,6 +70,33 @@ def promtool_test(rule: dict[str, t.Any], case: dict[str, t.Any], *, raised: boo
     return test | {"alert_rule_test": [{"alertname": rule["alert"], "eval_time": moment, "exp_alerts": expected}]}
 
 
+def minutes(values: str) -> int:
+    """How many samples, one a minute, a series has."""
+    return sum(int(more) + 1 for more in SAMPLES.findall(values))
+
+
+def promtool_test_of_end(rule: dict[str, t.Any], case: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Raised until the fault is over, and gone when that has lasted."""
+    length = max(minutes(values) for values in case["series"].values())
+    healed = max(minutes(values) for values in case["heals"])
+    series = {
+        name: f"{values} {after}" for (name, values), after in zip(case["series"].items(), case["heals"], strict=True)
+    }
+    series |= {name: f"_x{length} {values}" for name, values in case.get("appears", {}).items()}
+    where = f",{case['where']}" if "where" in case else ""
+    # One for each that is raised.
+    raised = f'min(ALERTS{{alertname="{rule["alert"]}",alertstate="firing"{where}}})'
+    moments = {length - 1: [{"labels": "{}", "value": 1}], length + healed - 1: []}
+    return {
+        "name": f"{rule['alert']} ends",
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [
+            {"expr": raised, "eval_time": f"{moment}m", "exp_samples": samples} for moment, samples in moments.items()
+        ],
+    }
+
+
 def queries() -> list[dict[str, str]]:
     """What the dashboards ask, as rules, with something for their variables."""
     asked = []
@@ -95,6 +124,7 @@ def main(folder: pathlib.Path) -> None:
         for name, case in cases.items()
         for which in ("fires", "quiet")
     ]
+    tests += [promtool_test_of_end(rules[name], case["fires"]) for name, case in cases.items()]
     (folder / "rules.yml").write_text(yaml.safe_dump({"groups": groups}), "utf-8")
     (folder / "queries.yml").write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": queries()}]}), "utf-8")
     whole = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": tests}
