@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
 from collections import Counter
 from typing import Any
 
 import kubernetes
+import pytest
 import testinfra
 
 
@@ -66,7 +69,11 @@ def test_the_lab_is_closed(machine: Any, lab: dict[str, Any]) -> None:
     assert tried.rc != 0
 
 
-def test_services_run_unprivileged_on_a_read_only_root(core: kubernetes.client.CoreV1Api, lab: dict[str, Any]) -> None:
+def test_services_run_unprivileged_on_a_read_only_root(
+    core: kubernetes.client.CoreV1Api, lab: dict[str, Any], kubectl: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # testinfra looks for it there.
+    monkeypatch.setenv("PATH", str(pathlib.Path(kubectl[0]).parent), prepend=os.pathsep)
     pods = core.list_namespaced_pod("default", label_selector="app.kubernetes.io/name=user").items
     pod = testinfra.get_host(f"kubectl://{pods[0].metadata.name}?namespace=default&kubeconfig={lab['kubeconfig']}")
     assert pod.run("id -u").stdout.strip() not in {"", "0"}

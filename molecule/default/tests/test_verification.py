@@ -136,15 +136,13 @@ def test_an_allow_all_policy_is_named_by_each_connection_that_should_be_closed(v
 
 
 @pytest.fixture
-def silent_pod(core: kubernetes.client.CoreV1Api, lab: dict[str, Any]) -> Iterator[str]:
+def silent_pod(core: kubernetes.client.CoreV1Api, kubectl: list[str]) -> Iterator[str]:
     """A pod whose /health stops answering: the service image knows the signals for it."""
     pod = core.list_namespaced_pod("default", label_selector="app.kubernetes.io/name=course").items[0].metadata.name
 
     def signal(name: str) -> None:
         script = f"import os, signal; os.kill(1, signal.{name})"
-        subprocess.run(
-            ["kubectl", "--kubeconfig", lab["kubeconfig"], "exec", pod, "--", "python3", "-c", script], check=True
-        )
+        subprocess.run([*kubectl, "exec", pod, "--", "python3", "-c", script], check=True)
 
     signal("SIGUSR1")
     yield pod
