@@ -155,6 +155,15 @@ def test_panels_have_something_to_show(ask: Callable[[str], Any]) -> None:
     assert [name for name in ONCE_IT_HAPPENED if name not in known and name.removesuffix("_total") not in known] == []
 
 
+def test_helm_that_is_not_there_is_missed_before_anything_is_changed(
+    play: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    refused = play("playbooks/monitoring.yml", monitoring_helm_binary="/nowhere/helm")
+    assert refused.returncode != 0
+    assert "monitoring_method is helm, and the program /nowhere/helm does not run" in " ".join(refused.stdout.split())
+    assert " changed=0 " in refused.stdout
+
+
 def test_a_prometheus_that_cannot_be_asked_is_inconclusive(lab: dict[str, Any]) -> None:
     arguments = {
         "kubeconfig": lab["kubeconfig"],
