@@ -176,13 +176,12 @@ class Page:
             raise BrowserError(answer["exceptionDetails"]["exception"].get("description", str(answer)))
         return answer["result"].get("value")
 
-    def until(self, expression: str, seconds: int = 30) -> Any:
-        """The value of an expression as soon as a change of the page has made it true."""
-        return self(
+    def until(self, expression: str, seconds: int = 30) -> None:
+        """Wait for a change of the page that makes an expression true."""
+        self(
             f"""new Promise((resolve, reject) => {{
-                const value = () => ({expression});
                 const end = (settle, answer) => {{ watcher.disconnect(); clearTimeout(patience); settle(answer); }};
-                const look = () => {{ const found = value(); if (found) end(resolve, found); }};
+                const look = () => {{ if ({expression}) end(resolve); }};
                 const watcher = new MutationObserver(look);
                 const patience = setTimeout(
                     () => end(reject, new Error("not within {seconds} s; the page shows: " + document.body.innerText)), {seconds * 1000});

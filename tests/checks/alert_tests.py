@@ -4,8 +4,8 @@
 
 """The rules of Azora's catalogue, promtool's tests of them, and the dashboards' queries as rules, written into a folder.
 
-Each alert has to have a case in which it is raised, how the fault of that ends and the alert with it, and a case in which it is not raised. What its text says is filled in here from the labels that
-the case expects, so a text that names a label the alert does not have is a mistake.
+Each alert has to have a case in which it is raised, how the fault of that ends and the alert with it, and a case in which it is not raised.
+What its text says is filled in here from the labels that the case expects, so a text that names a label the alert does not have is a mistake.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ shift
 # What the lab's images run has one Python, theirs; what Ansible, AWX's modules or a browser do as programs of their own is the same with each.
 one_python=(
   tests/unit/images tests/unit/lab_operators tests/unit/documentation tests/unit/progress
-  tests/unit/awx/test_controller.py tests/unit/verify/test_report_page_in_browser.py
+  tests/unit/awx/test_controller.py tests/unit/verify/test_browser.py tests/unit/verify/test_report_page_in_browser.py
 )
 logs=$(mktemp -d)
 trap 'jobs -p | xargs -r kill 2>/dev/null || true; rm -rf "$logs"' EXIT

@@ -227,7 +227,7 @@ def test_it_follows_what_changes_and_lists_again_when_it_lost_the_thread(api: Ap
 
 
 def test_watches_that_end_at_once_are_not_begun_again_at_once(api: Api, watched: Watched) -> None:
-    for _ in range(20):
+    for _number in range(20):
         api.events.put(None)
     threading.Thread(target=watched.run, daemon=True).start()
     until(lambda: len(api.watched_from) == 2)
