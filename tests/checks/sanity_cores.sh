@@ -15,7 +15,7 @@ check() { # ANSIBLE PYTHON: ansible 11 comes with ansible-core 2.18, 14 with 2.2
     uv pip install --quiet --python "$environment/bin/python" "ansible>=$1,<$(($1 + 1))" kubernetes
     touch "$environment/ready"
   fi
-  PATH=$environment/bin:$PATH ansible --version | head -n 1
+  PATH=$environment/bin:$PATH ansible --version | sed -n 1p
   PATH=$environment/bin:$PATH tests/checks/sanity.sh "$cache" || status=1
 }
 check 11 "$2"
